@@ -1,0 +1,175 @@
+// Package call is the core: what a third-party call is, and how it moves.
+//
+// A Call is a value. Step takes a call and one event and gives the call that
+// follows and the effects that the outside must perform. The package knows no
+// network, clock, log or lock, and starts no goroutine: times come in with events,
+// deadlines go out as effects.
+package call
+
+import "time"
+
+// ID is our name of a call, unique for ever. It is no Call-ID of SIP.
+type ID string
+
+// Leg names one of the two sides that the controller calls.
+type Leg uint8
+
+// The legs: the calling party, whose phone rings first, and the called party.
+const (
+	Caller Leg = iota
+	Callee
+)
+
+func (l Leg) String() string {
+	if l == Callee {
+		return "callee"
+	}
+	return "caller"
+}
+
+// State is where the call as a whole stands.
+//
+//	queued -> calling_caller -> caller_ringing -> caller_answered
+//	       -> calling_callee -> callee_ringing -> handed_off -> ended
+//
+// Every state can end; ringing may be skipped. handed_off is REFER mode's state
+// between the called party's answer and the end of the caller's leg.
+type State string
+
+// The states of a call.
+const (
+	Queued         State = "queued"
+	CallingCaller  State = "calling_caller"
+	CallerRinging  State = "caller_ringing"
+	CallerAnswered State = "caller_answered"
+	CallingCallee  State = "calling_callee"
+	CalleeRinging  State = "callee_ringing"
+	HandedOff      State = "handed_off"
+	Ended          State = "ended"
+)
+
+// Result is how an ended call went.
+type Result string
+
+// The results of a call.
+const (
+	Completed   Result = "completed"   // both parties were put together
+	Busy        Result = "busy"        // a party is busy
+	NoAnswer    Result = "no_answer"   // a party let it ring
+	Declined    Result = "rejected"    // a party or a rule refused the call
+	Unreachable Result = "unreachable" // a party is unknown or has no phone
+	Cancelled   Result = "cancelled"   // given up before both were put together
+	TimedOut    Result = "timeout"     // no response, or a limit was reached
+	Failed      Result = "failed"      // anything else
+	Unknown     Result = "unknown"     // the phone never told how it went
+)
+
+// Party words for Outcome.EndedBy.
+const (
+	ByCaller = "caller"
+	ByCallee = "callee"
+	ByAgent  = "agent"  // who asked for the call, or an administrator
+	ByServer = "server" // a time-out or limit of ours
+)
+
+// Outcome is why and how a call ended; its zero value is that of a running one.
+type Outcome struct {
+	Result    Result
+	FailedLeg Leg // means something for a Result other than completed
+	SIPCode   int // the SIP status that decided it, 0 when none did
+	EndedBy   string
+}
+
+// LegState is a leg's state in the words of RFC 4235 section 3.7.1.
+type LegState string
+
+// The states of a leg.
+const (
+	Idle       LegState = ""
+	Trying     LegState = "trying"
+	Proceeding LegState = "proceeding"
+	Early      LegState = "early"
+	Confirmed  LegState = "confirmed"
+	Terminated LegState = "terminated"
+)
+
+// Party is one side of an order, or its agent.
+type Party struct {
+	URI     string // "sip:201@example.com", escaped and ready for a header
+	Display string // display name, "" for none
+	User    string // name in the directory, "" for a party that is not in it
+}
+
+// Order is what was asked for. It is never changed once the call is made.
+type Order struct {
+	Agent  Party
+	Caller Party
+	Callee Party
+	// ReferTo is the URI of Refer-To when it differs from Callee.URI (confpin), else "".
+	ReferTo string
+	// ReferredBy is the URI of Referred-By (RFC 3892).
+	ReferredBy string
+	Subject    string // of the first INVITE, "" for none
+	// Forwarding says whether the calling party's forwarding is followed.
+	Forwarding bool
+
+	RingTimeout   time.Duration // how long the calling party's phone rings
+	NotifyTimeout time.Duration // from an accepted REFER to the first NOTIFY (RFC 6665, timer N)
+	ReferLimit    time.Duration // from an accepted REFER to the final sipfrag
+	MaxRows       int           // most status rows kept; 0 for no limit
+}
+
+// Method is the SIP method that a Row reports about.
+type Method string
+
+// The methods of rows.
+const (
+	ByInvite Method = "INVITE" // a response to the INVITE of the calling party's leg
+	ByNotify Method = "NOTIFY" // a sipfrag, or the refusal of the REFER
+)
+
+// Row is one step of a REFER-mode call as the old interface reports it.
+type Row struct {
+	At        time.Time
+	SIPCallID string
+	Method    Method
+	Line      string // a status line, or the whole trimmed sipfrag body
+}
+
+// Call is a call at one moment. Copies are cheap and may be kept: nothing that a
+// copy shows changes later.
+type Call struct {
+	ID        ID
+	Order     *Order
+	State     State
+	Outcome   Outcome
+	CallerLeg LegState
+	Rows      []Row
+
+	flow referFlow
+}
+
+// New makes a call that waits for its Start.
+func New(id ID, o *Order) Call { return Call{ID: id, Order: o, State: Queued} }
+
+// Over tells that nothing is left to be done or waited for: the call has ended and
+// its legs are gone.
+func (c *Call) Over() bool {
+	return c.State == Ended && (c.CallerLeg == Idle || c.CallerLeg == Terminated)
+}
+
+// resultOf gives the result that a final SIP status of a party means.
+func resultOf(status int) Result {
+	switch status {
+	case 486, 600:
+		return Busy
+	case 408, 487:
+		return NoAnswer
+	case 401, 403, 407, 603, 607, 608:
+		return Declined
+	case 404, 410, 480, 484, 485, 502, 604:
+		return Unreachable
+	default:
+		return Failed
+	}
+}

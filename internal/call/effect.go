@@ -1,0 +1,81 @@
+package call
+
+import "time"
+
+// Effect is what the outside must do; the set is closed. Effects are performed in
+// order.
+type Effect interface{ effect() }
+
+// Offer says what SDP an INVITE carries.
+type Offer uint8
+
+// The offers, in the order in which they are tried.
+const (
+	OfferSink Offer = iota // one audio line at our sink
+	OfferNone              // no SDP: the phone makes the offer
+)
+
+// Cause is what a Reason field says (RFC 3326); the zero value says nothing.
+type Cause struct {
+	Status int    // a SIP status
+	Text   string // "" for the usual phrase
+}
+
+// Body says what SDP a response carries.
+type Body uint8
+
+// The bodies of a Respond.
+const (
+	NoBody     Body = iota
+	SinkAnswer      // the sink's answer to the offer of the request, or its offer when there was none
+)
+
+// The effects.
+type (
+	// Invite calls the party of a leg, as the agent.
+	Invite struct {
+		Leg   Leg
+		Offer Offer
+	}
+	// Cancel gives up the leg's INVITE.
+	Cancel struct {
+		Leg   Leg
+		Cause Cause
+	}
+	// Ack acknowledges the leg's 2xx, with an answer of the sink when the INVITE had
+	// no SDP.
+	Ack struct{ Leg Leg }
+	// Refer asks the leg's phone to call the called party.
+	Refer struct{ Leg Leg }
+	// Bye hangs the leg up.
+	Bye struct {
+		Leg   Leg
+		Cause Cause
+	}
+	// Respond answers a request of the leg's phone.
+	Respond struct {
+		Leg     Leg
+		Request Request
+		Status  int
+		Body    Body
+	}
+	// Release lets go of the leg: nothing is expected of it any more.
+	Release struct{ Leg Leg }
+	// StartTimer sets a deadline, anew if it runs already.
+	StartTimer struct {
+		Timer Timer
+		After time.Duration
+	}
+	// StopTimer takes a deadline back.
+	StopTimer struct{ Timer Timer }
+)
+
+func (Invite) effect()     {}
+func (Cancel) effect()     {}
+func (Ack) effect()        {}
+func (Refer) effect()      {}
+func (Bye) effect()        {}
+func (Respond) effect()    {}
+func (Release) effect()    {}
+func (StartTimer) effect() {}
+func (StopTimer) effect()  {}

@@ -1,0 +1,45 @@
+package call
+
+import "errors"
+
+// Kind is the kind of an Error: what its receiver can do about it.
+type Kind uint8
+
+// The kinds of errors. One table turns a kind into an HTTP status.
+const (
+	Internal  Kind = iota // a fault of ours
+	Invalid               // the request is wrong
+	Denied                // the principal may not do that
+	Missing               // there is no such thing
+	Conflict              // not in this state
+	Exhausted             // a limit is reached, or the server is going down: try later
+	BadUser               // the agent is not in the directory
+	BadMethod             // the method of call set-up is not supported
+)
+
+// Error is the one error type of the use cases: Text is for the user and names the
+// field, the value and the rule.
+type Error struct {
+	Kind Kind
+	Text string
+	Err  error // the cause, if any; not for the user
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return e.Text + ": " + e.Err.Error()
+	}
+	return e.Text
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// KindOf gives the kind of err, Internal when it is none of ours.
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Internal
+}

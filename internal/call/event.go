@@ -1,0 +1,98 @@
+package call
+
+import "time"
+
+// Event is what happened to a call; the set is closed. A failure is an event too.
+type Event interface{ event() }
+
+// Request names a request of a phone that waits for its Respond effect. It is made
+// by the adapter, unique within the leg.
+type Request uint32
+
+// Response is what all events about a response have in common.
+type Response struct {
+	Leg       Leg
+	SIPCallID string
+	Status    int
+	Line      string // the status line, "SIP/2.0 180 Ringing"
+	At        time.Time
+}
+
+// Timer names a deadline of a call.
+type Timer uint8
+
+// The deadlines of a call.
+const (
+	RingTimer   Timer = iota // the calling party must have answered
+	NotifyTimer              // the first NOTIFY must have come
+	ReferTimer               // the final sipfrag must have come
+	numTimers
+)
+
+// NumTimers is how many deadlines there are, numbered from 0.
+const NumTimers = int(numTimers)
+
+func (t Timer) String() string {
+	return [numTimers]string{"ring", "notify", "refer"}[t]
+}
+
+// The events.
+type (
+	// Start sets a queued call going.
+	Start struct{}
+	// Progress is a provisional response to the leg's INVITE, or a challenge that
+	// the adapter answers.
+	Progress struct{ Response }
+	// Answered is the first 2xx to the leg's INVITE.
+	Answered struct{ Response }
+	// Rejected is the final response above 2xx that ended the leg's INVITE.
+	Rejected struct{ Response }
+	// SendFailed tells that the leg's INVITE got no final response: Status is 408
+	// for silence and 503 for an unreachable next hop (RFC 3261 section 8.1.3.1).
+	SendFailed struct{ Response }
+	// Referred is the final response to the REFER, or a local 408 or 503.
+	Referred struct{ Response }
+	// Notified is a NOTIFY inside the leg's dialog, in order and not seen before.
+	Notified struct {
+		Leg       Leg
+		Request   Request
+		SIPCallID string
+		Event     string // the Event field, parameters included
+		ReferSeq  uint32 // the CSeq number of the REFER as sent last, 0 for none
+		State     string // the Subscription-State field
+		Body      string
+		At        time.Time
+	}
+	// Reinvited is a re-INVITE of the phone: hold, resume or new media.
+	Reinvited struct {
+		Leg     Leg
+		Request Request
+	}
+	// HungUp is a BYE of the phone.
+	HungUp struct {
+		Leg     Leg
+		Request Request
+	}
+	// Released tells that our BYE was answered, or given up.
+	Released struct{ Leg Leg }
+	// Lost tells that the leg's dialog broke and was ended by the adapter.
+	Lost struct{ Leg Leg }
+	// TimerFired tells that a deadline passed.
+	TimerFired struct{ Timer Timer }
+	// Hangup is the wish of a user or of the server (By) to end the call.
+	Hangup struct{ By string }
+)
+
+func (Start) event()      {}
+func (Progress) event()   {}
+func (Answered) event()   {}
+func (Rejected) event()   {}
+func (SendFailed) event() {}
+func (Referred) event()   {}
+func (Notified) event()   {}
+func (Reinvited) event()  {}
+func (HungUp) event()     {}
+func (Released) event()   {}
+func (Lost) event()       {}
+func (TimerFired) event() {}
+func (Hangup) event()     {}

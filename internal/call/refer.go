@@ -1,0 +1,379 @@
+package call
+
+import (
+	"strconv"
+	"strings"
+)
+
+// referFlow is REFER mode (RFC 3515, RFC 5589 section 6; CONTRACT section 6): the
+// calling party's phone is called, told by REFER to call the called party, and
+// hung up when it has reported the final outcome, never before: phones that are
+// left earlier report a false failure or hang up the new call.
+//
+//	            Start            2xx                2xx to REFER, or NOTIFY
+//	queued ------------> calling ---> answered -------------------> calling callee
+//	        INVITE         |     ACK, REFER    |                       |
+//	                       |                   | REFER refused         | final sipfrag
+//	       CANCEL, failure |                   | or unanswered         | or a limit
+//	                       v                   v                       v
+//	                     ended <------------ BYE <---------------- handed off
+type referFlow struct {
+	subscription subscription
+	offer        Offer
+	cancelling   bool    // a CANCEL was asked for
+	pending      Outcome // what the call ends with when the CANCEL has worked
+	bye          bool    // our BYE was sent
+}
+
+// subscription is the state of what the REFER created (RFC 6665 section 4.1.2).
+type subscription uint8
+
+const (
+	noSubscription subscription = iota
+	referSent
+	subscribed // the REFER was accepted, or a NOTIFY has come
+	concluded  // the final sipfrag came, or nothing is awaited any more
+)
+
+func (m *machine) refer(e Event) {
+	switch e := e.(type) {
+	case Start:
+		m.start()
+	case Progress:
+		m.progress(e)
+	case Answered:
+		m.answered(e)
+	case Rejected:
+		m.rejected(e)
+	case SendFailed:
+		m.sendFailed(e)
+	case Referred:
+		m.referred(e)
+	case Notified:
+		m.notified(e)
+	case Reinvited:
+		m.reinvited(e)
+	case HungUp:
+		m.hungUp(e)
+	case Released:
+		m.released()
+	case Lost:
+		m.lost()
+	case TimerFired:
+		m.timerFired(e)
+	case Hangup:
+		m.hangup(e)
+	}
+}
+
+// calling tells that the INVITE of the caller's leg has no final response.
+func (m *machine) calling() bool {
+	return m.State == CallingCaller || m.State == CallerRinging
+}
+
+func (m *machine) start() {
+	if m.State != Queued {
+		return
+	}
+	m.State, m.CallerLeg = CallingCaller, Trying
+	m.do(StartTimer{RingTimer, m.Order.RingTimeout})
+	m.do(Invite{Caller, m.flow.offer})
+}
+
+func (m *machine) progress(e Progress) {
+	if !m.calling() {
+		return
+	}
+	m.inviteRow(e.Response)
+	switch {
+	case e.Status >= 200: // A challenge: the INVITE starts again.
+	case e.Status == 100:
+		if m.CallerLeg == Trying {
+			m.CallerLeg = Proceeding
+		}
+	default:
+		m.State, m.CallerLeg = CallerRinging, Early
+	}
+}
+
+func (m *machine) answered(e Answered) {
+	if !m.calling() {
+		return
+	}
+	m.inviteRow(e.Response)
+	m.do(StopTimer{RingTimer})
+	m.CallerLeg = Confirmed
+	m.do(Ack{Caller})
+	if m.flow.cancelling {
+		// The 2xx crossed our CANCEL (RFC 3261 section 15, RFC 5407 section 3.1.2).
+		m.flow.pending.Result = Cancelled
+		m.end(m.flow.pending, Cause{Status: 487})
+		return
+	}
+	m.State, m.flow.subscription = CallerAnswered, referSent
+	m.do(Refer{Caller})
+}
+
+func (m *machine) rejected(e Rejected) {
+	if !m.calling() {
+		return
+	}
+	m.inviteRow(e.Response)
+	if m.retryWithoutSDP(e.Status) {
+		return
+	}
+	m.inviteOver(Outcome{resultOf(e.Status), Caller, e.Status, ByCaller})
+}
+
+// retryWithoutSDP calls once more, letting the phone make the offer, when it did
+// not like ours (row F02).
+func (m *machine) retryWithoutSDP(status int) bool {
+	disliked := status == 488 || status == 606 || status == 415
+	if !disliked || m.flow.cancelling || m.flow.offer != OfferSink {
+		return false
+	}
+	m.flow.offer = OfferNone
+	m.State, m.CallerLeg = CallingCaller, Trying
+	m.do(Release{Caller})
+	m.do(Invite{Caller, OfferNone})
+	return true
+}
+
+func (m *machine) sendFailed(e SendFailed) {
+	if !m.calling() {
+		return
+	}
+	m.inviteRow(e.Response)
+	result := Unreachable
+	if e.Status == 408 {
+		result = TimedOut
+	}
+	m.inviteOver(Outcome{result, Caller, e.Status, ByServer})
+}
+
+// inviteOver ends a call whose caller's leg never stood.
+func (m *machine) inviteOver(o Outcome) {
+	m.do(StopTimer{RingTimer})
+	m.CallerLeg = Terminated
+	if m.flow.cancelling {
+		o = m.flow.pending
+	}
+	m.end(o, Cause{})
+}
+
+func (m *machine) referred(e Referred) {
+	if m.flow.subscription == concluded || m.flow.subscription == noSubscription {
+		return
+	}
+	if e.Status < 300 {
+		m.subscribe()
+		if m.State == CallerAnswered {
+			m.State = CallingCallee
+		}
+		return
+	}
+	if m.flow.subscription == subscribed {
+		return // A NOTIFY came before this: the phone is at it, whatever it answered.
+	}
+	o := Outcome{Failed, Caller, e.Status, ByCaller}
+	switch {
+	case m.CallerLeg == Terminated: // It hung up while our REFER was under way.
+		o.Result = Cancelled
+	case e.Status == 408:
+		o.Result = TimedOut
+	}
+	if m.CallerLeg != Terminated {
+		m.notifyRow(e.Response)
+	}
+	m.end(o, Cause{Status: e.Status})
+}
+
+// subscribe notes that the phone took the REFER and starts what bounds the wait.
+func (m *machine) subscribe() {
+	if m.flow.subscription != referSent {
+		return
+	}
+	m.flow.subscription = subscribed
+	m.do(StartTimer{NotifyTimer, m.Order.NotifyTimeout})
+	m.do(StartTimer{ReferTimer, m.Order.ReferLimit})
+}
+
+func (m *machine) notified(e Notified) {
+	if status := m.checkNotify(e); status != 0 {
+		m.do(Respond{Caller, e.Request, status, NoBody})
+		return
+	}
+	m.do(Respond{Caller, e.Request, 200, NoBody})
+	if m.flow.subscription == concluded {
+		return // What is recorded as the outcome is never changed.
+	}
+	m.subscribe()
+	m.do(StopTimer{NotifyTimer})
+	if body := strings.TrimSpace(e.Body); body != "" {
+		m.row(Row{At: e.At, SIPCallID: e.SIPCallID, Method: ByNotify, Line: body})
+	}
+	m.report(fragStatus(e.Body), e)
+}
+
+// checkNotify gives the status with which a NOTIFY is refused, 0 for a good one
+// (RFC 3515 section 2.4.6, RFC 6665 sections 4.1.3 and 8.2.1; row T15).
+func (m *machine) checkNotify(e Notified) int {
+	switch {
+	case e.Event == "":
+		return 400
+	case !strings.EqualFold(token(e.Event), "refer"):
+		return 489
+	case m.flow.subscription == noSubscription:
+		return 481
+	case token(e.State) == "":
+		return 400
+	}
+	if id, ok := param(e.Event, "id"); ok && id != strconv.FormatUint(uint64(e.ReferSeq), 10) {
+		return 481
+	}
+	return 0
+}
+
+// report takes what a sipfrag says. The outcome is its status alone: a phone may
+// send a final one in a subscription that it calls active, and may end the
+// subscription with any reason (rows T10 to T13).
+func (m *machine) report(status int, e Notified) {
+	over := strings.EqualFold(token(e.State), "terminated")
+	switch {
+	case status >= 300:
+		m.end(Outcome{resultOf(status), Callee, status, ByCallee}, Cause{status, fragPhrase(e.Body)})
+	case status >= 200:
+		m.handOff()
+	case over:
+		m.end(Outcome{Unknown, Callee, 0, ByCaller}, Cause{})
+	case status > 100:
+		m.State = CalleeRinging
+	case m.State == CallerAnswered:
+		m.State = CallingCallee
+	}
+}
+
+// handOff ends the caller's leg with us: the parties talk to each other.
+func (m *machine) handOff() {
+	m.conclude()
+	m.Outcome = Outcome{Result: Completed, SIPCode: 200, EndedBy: ByServer}
+	m.State = HandedOff
+	if m.CallerLeg == Confirmed {
+		m.hangLegUp(Cause{})
+		return
+	}
+	m.legGone()
+}
+
+// conclude stops waiting for the phone's reports.
+func (m *machine) conclude() {
+	if m.flow.subscription == subscribed {
+		m.do(StopTimer{NotifyTimer})
+		m.do(StopTimer{ReferTimer})
+	}
+	m.flow.subscription = concluded
+}
+
+// end ends the call, and hangs the caller's leg up if it stands.
+func (m *machine) end(o Outcome, c Cause) {
+	m.conclude()
+	m.Outcome, m.State = o, Ended
+	if m.CallerLeg == Confirmed {
+		m.hangLegUp(c)
+		return
+	}
+	m.legGone()
+}
+
+func (m *machine) hangLegUp(c Cause) {
+	if m.flow.bye {
+		return
+	}
+	m.flow.bye = true
+	m.do(Bye{Caller, c})
+}
+
+// released takes the end of our BYE, unless a BYE of the phone crossed it.
+func (m *machine) released() {
+	if m.CallerLeg == Confirmed {
+		m.legGone()
+	}
+}
+
+// legGone notes that the caller's leg is no more, and lets go of it when no report
+// is awaited: a subscription outlives the BYE (RFC 5057 section 4.1, row T17).
+func (m *machine) legGone() {
+	m.CallerLeg = Terminated
+	if m.State == HandedOff {
+		m.State = Ended
+	}
+	if m.State == Ended {
+		m.do(Release{Caller})
+	}
+}
+
+func (m *machine) reinvited(e Reinvited) {
+	switch {
+	case m.CallerLeg == Confirmed && !m.flow.bye:
+		m.do(Respond{Caller, e.Request, 200, SinkAnswer})
+	case m.CallerLeg == Confirmed, m.CallerLeg == Terminated:
+		m.do(Respond{Caller, e.Request, 481, NoBody})
+	default:
+		m.do(Respond{Caller, e.Request, 491, NoBody})
+	}
+}
+
+func (m *machine) hungUp(e HungUp) {
+	if m.CallerLeg != Confirmed {
+		m.do(Respond{Caller, e.Request, 481, NoBody})
+		return
+	}
+	m.do(Respond{Caller, e.Request, 200, NoBody})
+	m.legGone()
+}
+
+// lost ends a call whose leg the adapter had to end.
+func (m *machine) lost() {
+	if m.CallerLeg != Confirmed {
+		return
+	}
+	m.CallerLeg = Terminated
+	if m.State == Ended || m.State == HandedOff {
+		m.legGone()
+		return
+	}
+	m.end(Outcome{Failed, Caller, 408, ByServer}, Cause{})
+}
+
+func (m *machine) timerFired(e TimerFired) {
+	switch {
+	case e.Timer == RingTimer && m.calling():
+		m.giveUp(Outcome{NoAnswer, Caller, 0, ByServer}, Cause{Status: 408})
+	case e.Timer == NotifyTimer && m.flow.subscription == subscribed:
+		m.end(Outcome{Unknown, Callee, 0, ByServer}, Cause{Status: 408, Text: "No NOTIFY"})
+	case e.Timer == ReferTimer && m.flow.subscription == subscribed:
+		m.end(Outcome{TimedOut, Callee, 0, ByServer}, Cause{Status: 408, Text: "No final NOTIFY"})
+	}
+}
+
+func (m *machine) hangup(e Hangup) {
+	o := Outcome{Cancelled, Caller, 0, e.By}
+	switch {
+	case m.State == Queued:
+		m.end(o, Cause{})
+	case m.calling():
+		m.do(StopTimer{RingTimer})
+		m.giveUp(o, Cause{Status: 487})
+	case m.State != HandedOff && m.State != Ended:
+		m.end(o, Cause{Status: 487})
+	}
+}
+
+// giveUp cancels the INVITE; the call ends when that has worked, or has not.
+func (m *machine) giveUp(o Outcome, c Cause) {
+	if m.flow.cancelling {
+		return
+	}
+	m.flow.cancelling, m.flow.pending = true, o
+	m.do(Cancel{Caller, c})
+}

@@ -1,0 +1,57 @@
+package call
+
+import "strings"
+
+// fragStatus reads the status of a message/sipfrag body (RFC 3420): the status
+// line must be its first line. 0 means that there is none.
+func fragStatus(body string) int {
+	line, _, _ := strings.Cut(strings.TrimLeft(body, " \t\r\n"), "\n")
+	version, rest, ok := strings.Cut(line, " ")
+	if !ok || !strings.EqualFold(version, "SIP/2.0") || len(rest) < 3 {
+		return 0
+	}
+	if len(rest) > 3 && rest[3] != ' ' && rest[3] != '\r' {
+		return 0
+	}
+	status := 0
+	for _, c := range []byte(rest[:3]) {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		status = 10*status + int(c-'0')
+	}
+	if status < 100 || status > 699 {
+		return 0
+	}
+	return status
+}
+
+// fragPhrase is the reason phrase of the first line of a sipfrag.
+func fragPhrase(body string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(body), "\n")
+	parts := strings.SplitN(strings.TrimSpace(line), " ", 3)
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[2]
+}
+
+// param reads one parameter of a field value such as "refer;id=4".
+func param(value, name string) (string, bool) {
+	_, rest, _ := strings.Cut(value, ";")
+	for rest != "" {
+		var item string
+		item, rest, _ = strings.Cut(rest, ";")
+		n, v, _ := strings.Cut(item, "=")
+		if strings.EqualFold(strings.TrimSpace(n), name) {
+			return strings.TrimSpace(v), true
+		}
+	}
+	return "", false
+}
+
+// token is the part of a field value before its parameters.
+func token(value string) string {
+	t, _, _ := strings.Cut(value, ";")
+	return strings.TrimSpace(t)
+}

@@ -1,0 +1,120 @@
+// Package engine runs calls: it feeds each call its events, one at a time in the
+// order in which they came, and performs the effects.
+//
+// No goroutine belongs to a call. Whoever brings an event to a call that is idle
+// runs it to the end of its inbox; everybody else leaves the event there and goes.
+// Nothing is performed under a lock. The engine decides nothing: package call does.
+package engine
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+
+	"callcontroller/internal/call"
+	"callcontroller/internal/timing"
+)
+
+// Signaller opens the signalling of a call.
+type Signaller interface {
+	// Open makes the line of a call. Whatever happens on it is given to post, from
+	// any goroutine; post returns false when the event was not taken.
+	Open(id call.ID, o *call.Order, post func(call.Event) bool) Line
+}
+
+// Line performs the signalling effects of one call. Its methods are called one at
+// a time and must not block.
+type Line interface {
+	Invite(call.Invite)
+	Cancel(call.Cancel)
+	Ack(call.Ack)
+	Refer(call.Refer)
+	Bye(call.Bye)
+	Respond(call.Respond)
+	Release(call.Release)
+}
+
+// Engine runs calls. Use New.
+type Engine struct {
+	signaller Signaller
+	wheel     *timing.Wheel
+	log       *slog.Logger
+	seed      maphash.Seed
+	shard     [64]shard
+	idle      idle
+}
+
+type shard struct {
+	mu sync.RWMutex
+	m  map[call.ID]*Running
+}
+
+// New makes an engine without calls.
+func New(s Signaller, w *timing.Wheel, log *slog.Logger) *Engine {
+	e := &Engine{signaller: s, wheel: w, log: log, seed: maphash.MakeSeed()}
+	for i := range e.shard {
+		e.shard[i].m = make(map[call.ID]*Running)
+	}
+	return e
+}
+
+func (e *Engine) of(id call.ID) *shard {
+	return &e.shard[maphash.String(e.seed, string(id))%uint64(len(e.shard))]
+}
+
+// Add takes a new call in. It does nothing until it is given call.Start.
+func (e *Engine) Add(c call.Call) *Running {
+	r := &Running{engine: e}
+	r.snapshot.Store(&c)
+	r.line = e.signaller.Open(c.ID, c.Order, r.Post)
+	s := e.of(c.ID)
+	s.mu.Lock()
+	s.m[c.ID] = r
+	s.mu.Unlock()
+	e.idle.add()
+	return r
+}
+
+// Find gives a call that is not over.
+func (e *Engine) Find(id call.ID) (*Running, bool) {
+	s := e.of(id)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r, ok := s.m[id]
+	return r, ok
+}
+
+// remove forgets a call that is over.
+func (e *Engine) remove(id call.ID) {
+	s := e.of(id)
+	s.mu.Lock()
+	_, there := s.m[id]
+	delete(s.m, id)
+	s.mu.Unlock()
+	if there {
+		e.idle.remove()
+	}
+}
+
+// Len is the number of calls that are not over.
+func (e *Engine) Len() int { return e.idle.len() }
+
+// HangupAll asks every call to end.
+func (e *Engine) HangupAll(by string) {
+	for i := range e.shard {
+		s := &e.shard[i]
+		s.mu.RLock()
+		all := make([]*Running, 0, len(s.m))
+		for _, r := range s.m {
+			all = append(all, r)
+		}
+		s.mu.RUnlock()
+		for _, r := range all {
+			r.Post(call.Hangup{By: by})
+		}
+	}
+}
+
+// Wait returns when no call is left, or with ctx's error.
+func (e *Engine) Wait(ctx context.Context) error { return e.idle.wait(ctx) }

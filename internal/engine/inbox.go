@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"callcontroller/internal/call"
+	"callcontroller/internal/timing"
+)
+
+// maxInbox bounds the events that wait for one call. A phone that floods its own
+// call loses events of that call and nothing else.
+const maxInbox = 256
+
+// Running is a call that the engine runs, or ran: its snapshot stays readable when
+// the call is over.
+type Running struct {
+	engine   *Engine
+	line     Line
+	snapshot atomic.Pointer[call.Call]
+
+	mu    sync.Mutex
+	busy  bool // somebody works the inbox off
+	over  bool // no event is taken any more
+	inbox []call.Event
+
+	timers [call.NumTimers]timing.Timer
+}
+
+// Snapshot is the call as the last step left it. It must not be changed.
+func (r *Running) Snapshot() *call.Call { return r.snapshot.Load() }
+
+// Post gives the call an event. It returns at once when somebody else is just
+// working for this call, else when the inbox is empty. False means that the event
+// was not taken: the call is over, or its inbox is full.
+func (r *Running) Post(ev call.Event) bool {
+	r.mu.Lock()
+	if r.over || len(r.inbox) >= maxInbox {
+		r.mu.Unlock()
+		return false
+	}
+	r.inbox = append(r.inbox, ev)
+	if r.busy {
+		r.mu.Unlock()
+		return true
+	}
+	r.busy = true
+	r.mu.Unlock()
+	r.work()
+	return true
+}
+
+// work takes events until there are none.
+func (r *Running) work() {
+	for next := 0; ; next++ {
+		r.mu.Lock()
+		if next == len(r.inbox) {
+			r.inbox = r.inbox[:0]
+			if cap(r.inbox) > 8 {
+				r.inbox = nil // A standing call keeps little.
+			}
+			r.busy = false
+			r.mu.Unlock()
+			return
+		}
+		ev := r.inbox[next]
+		r.inbox[next] = nil
+		r.mu.Unlock()
+		r.step(ev)
+	}
+}
+
+// step moves the call by one event, publishes it, and performs the effects. A
+// panic ends this call and no other.
+func (r *Running) step(ev call.Event) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.abandon(p)
+		}
+	}()
+	var buf [8]call.Effect
+	old := r.snapshot.Load()
+	c, effects := call.Step(*old, ev, buf[:0])
+	r.snapshot.Store(&c)
+	if c.State != old.State {
+		r.engine.log.Info("call", "call", string(c.ID), "state", string(c.State), "result", string(c.Outcome.Result))
+	}
+	for _, f := range effects {
+		r.perform(f)
+	}
+	if c.Over() {
+		r.finish(c.ID)
+	}
+}
+
+// finish lets go of a call that is over.
+func (r *Running) finish(id call.ID) {
+	for i := range r.timers {
+		r.engine.wheel.Stop(&r.timers[i])
+	}
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	r.engine.remove(id)
+}
+
+// abandon ends a call whose step panicked, as well as that can be done.
+func (r *Running) abandon(cause any) {
+	c := *r.snapshot.Load()
+	r.engine.log.Error("panic in a call: it is ended", "call", string(c.ID), "panic", cause, "stack", string(debug.Stack()))
+	c.State, c.CallerLeg = call.Ended, call.Terminated
+	c.Outcome = call.Outcome{Result: call.Failed, EndedBy: call.ByServer}
+	r.snapshot.Store(&c)
+	r.finish(c.ID)
+	defer func() {
+		if p := recover(); p != nil {
+			r.engine.log.Error("panic while ending a call", "call", string(c.ID), "panic", p)
+		}
+	}()
+	r.line.Cancel(call.Cancel{Leg: call.Caller})
+	r.line.Bye(call.Bye{Leg: call.Caller, Cause: call.Cause{Status: 500}})
+	r.line.Release(call.Release{Leg: call.Caller})
+}

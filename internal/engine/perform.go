@@ -1,0 +1,30 @@
+package engine
+
+import "callcontroller/internal/call"
+
+// perform is the one switch over effects.
+func (r *Running) perform(f call.Effect) {
+	switch f := f.(type) {
+	case call.Invite:
+		r.line.Invite(f)
+	case call.Cancel:
+		r.line.Cancel(f)
+	case call.Ack:
+		r.line.Ack(f)
+	case call.Refer:
+		r.line.Refer(f)
+	case call.Bye:
+		r.line.Bye(f)
+	case call.Respond:
+		r.line.Respond(f)
+	case call.Release:
+		r.line.Release(f)
+	case call.StartTimer:
+		r.engine.wheel.Start(&r.timers[f.Timer], f.After, r, uint8(f.Timer))
+	case call.StopTimer:
+		r.engine.wheel.Stop(&r.timers[f.Timer])
+	}
+}
+
+// Fired implements timing.Owner: a deadline is an event like any other.
+func (r *Running) Fired(id uint8) { r.Post(call.TimerFired{Timer: call.Timer(id)}) }

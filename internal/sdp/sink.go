@@ -1,0 +1,120 @@
+package sdp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Sink describes a leg's media as coming to one place that swallows it. It keeps
+// what RFC 3264 section 8 asks of the o= line: one session per leg, whose version
+// rises exactly when the description changes (row F07).
+//
+// A value with Host, Port and ID set is ready. It is not for concurrent use.
+type Sink struct {
+	Host string // where the sink listens, as the phone reaches it: an address without brackets, or a name
+	Port uint16 // its UDP port
+	ID   uint64 // session id, below 2**63
+
+	version uint64
+	last    string // the description sent last, without its o= line
+}
+
+// Offer is the first offer to a calling party: one real audio line, sendrecv.
+// Phones answer 488 to an offer without media or on hold, or accept it and then
+// never act on a REFER (DESIGN section 7, row F03, row T04).
+func (s *Sink) Offer() []byte {
+	var b strings.Builder
+	s.session(&b)
+	b.WriteString("m=audio " + s.port() + " RTP/AVP 0 8 101\r\n" +
+		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n")
+	return s.seal(b.String())
+}
+
+// Answer answers an offer of the phone: its first audio stream is taken with the
+// formats that it offers, the direction mirrored, all other streams are refused
+// with port 0 (RFC 3264 section 6). Every dynamic format that it names has its
+// rtpmap, without which phones hang up.
+func (s *Sink) Answer(offer []byte) ([]byte, error) {
+	media, err := ParseOffer(offer)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	s.session(&b)
+	taken := false
+	for i := range media {
+		m := &media[i]
+		formats := m.usable()
+		if taken || m.Type != "audio" || m.Port == "0" || len(formats) == 0 || !plainRTP(m.Protocol) {
+			b.WriteString("m=" + m.Type + " 0 " + m.Protocol + " " + strings.Join(m.Formats, " ") + "\r\n")
+			continue
+		}
+		taken = true
+		b.WriteString("m=audio " + s.port() + " " + m.Protocol + " " + strings.Join(formats, " ") + "\r\n")
+		for _, f := range formats {
+			if r, ok := m.Rtpmaps[f]; ok {
+				b.WriteString("a=rtpmap:" + f + " " + r + "\r\n")
+			}
+		}
+		b.WriteString("a=" + mirror(m) + "\r\n")
+	}
+	return s.seal(b.String()), nil
+}
+
+// plainRTP tells the profiles that need nothing further agreed. Keys and
+// fingerprints cannot be answered by a sink that has none.
+func plainRTP(protocol string) bool { return protocol == "RTP/AVP" || protocol == "RTP/AVPF" }
+
+// usable gives the formats that an answer may name: static ones, and dynamic ones
+// with an rtpmap.
+func (m *Media) usable() []string {
+	var formats []string
+	for _, f := range m.Formats {
+		n, err := strconv.Atoi(f)
+		_, mapped := m.Rtpmaps[f]
+		if err == nil && n >= 0 && (n < 96 && n != 72 && n != 73 || mapped) {
+			formats = append(formats, f)
+		}
+	}
+	return formats
+}
+
+// mirror gives the direction that answers an offered one (RFC 3264 section 6.1);
+// the old hold with address 0.0.0.0 is answered with recvonly (section 8.4).
+func mirror(m *Media) string {
+	switch {
+	case m.Direction == "inactive":
+		return "inactive"
+	case m.Direction == "recvonly":
+		return "sendonly"
+	case m.Direction == "sendonly" || m.Zero:
+		return "recvonly"
+	default:
+		return "sendrecv"
+	}
+}
+
+func (s *Sink) port() string { return strconv.Itoa(int(s.Port)) }
+
+func (s *Sink) session(b *strings.Builder) {
+	b.WriteString("s=-\r\nc=IN " + s.address() + "\r\nt=0 0\r\n")
+}
+
+// seal puts v= and o= before a description, with a version one higher when it
+// differs from the last one.
+func (s *Sink) seal(description string) []byte {
+	if s.last != description {
+		s.version++
+		s.last = description
+	}
+	return []byte("v=0\r\no=callcontroller " + strconv.FormatUint(s.ID, 10) + " " + strconv.FormatUint(s.version, 10) +
+		" IN " + s.address() + "\r\n" + description)
+}
+
+// address is the address type and address of c= and o= (RFC 8866 section 5.7).
+func (s *Sink) address() string {
+	if strings.Contains(s.Host, ":") {
+		return "IP6 " + s.Host
+	}
+	return "IP4 " + s.Host
+}

@@ -1,0 +1,135 @@
+package dialog
+
+import (
+	"errors"
+
+	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/transaction"
+	"callcontroller/internal/sip/transport"
+)
+
+// success takes a 2xx to the INVITE: the first makes the dialog, its repetitions
+// get the same ACK again, and those of other branches of a fork are acknowledged
+// and ended (RFC 3261 section 13.2.2.4).
+func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
+	tag := RemoteTag(resp.ToTag())
+	s.mu.Lock()
+	if s.dialog != nil && s.dialog.RemoteTag == tag {
+		ack, hop := s.ack, s.hop
+		s.mu.Unlock()
+		if ack != nil {
+			s.ua.send(hop, ack)
+		}
+		return
+	}
+	if s.invite == nil {
+		s.mu.Unlock()
+		return // Failed long ago; nothing is left to make an ACK from.
+	}
+	d, err := fromResponse(s.invite, resp)
+	first := s.outcome == pending
+	if first {
+		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, tx
+	}
+	s.mu.Unlock()
+	if !first {
+		s.surplus(d)
+		return
+	}
+	s.ua.resolveDialog(d, func(hop []transport.Target, failed error) {
+		s.establish(resp, hop, errors.Join(err, failed))
+	})
+}
+
+// establish tells the User of the dialog once its next hop is known. One that
+// cannot be used is ended at once.
+func (s *Session) establish(resp *sip.Message, hop []transport.Target, err error) {
+	s.mu.Lock()
+	if len(hop) > 0 {
+		s.hop = hop
+	}
+	s.mu.Unlock()
+	if err == nil {
+		s.user.Answered(s, resp)
+		return
+	}
+	s.user.Progress(s, resp)
+	s.Ack("", nil)
+	s.Send(Sent{Method: sip.BYE})
+	s.user.Failed(s, err)
+}
+
+// resolveDialog finds the next hop of a dialog.
+func (ua *UA) resolveDialog(d *Dialog, then func([]transport.Target, error)) {
+	u, err := d.nextHop()
+	if err != nil {
+		then(nil, err)
+		return
+	}
+	if len(d.routes) == 0 {
+		u = ua.hopOf(u, true)
+	}
+	ua.resolve(u, then)
+}
+
+// Ack acknowledges the first 2xx, with the answer when the INVITE had no offer.
+func (s *Session) Ack(contentType string, body []byte) {
+	s.mu.Lock()
+	if s.dialog == nil || s.ack != nil {
+		s.mu.Unlock()
+		return
+	}
+	cseq, _ := s.invite.CSeq()
+	req := s.dialog.requestWith(sip.ACK, cseq.Seq)
+	if len(body) > 0 {
+		req.Add(sip.ContentType, contentType)
+		req.Body = body
+	}
+	s.ack = s.ua.ackBytes(req, s.hop[0])
+	// A further 2xx of a fork still needs the INVITE's own fields, not its body.
+	s.invite.Body = nil
+	ack, hop := s.ack, s.hop
+	s.mu.Unlock()
+	s.ua.send(hop, ack)
+}
+
+// ackBytes completes an ACK, which has a branch of its own (section 13.2.2.4 and
+// 17.1.1.3).
+func (ua *UA) ackBytes(req *sip.Message, t transport.Target) []byte {
+	host, port := ua.config.Transport.SentBy(t)
+	req.Prepend(sip.Via, sip.ViaValue{
+		Transport: t.Protocol.String(), Host: host, Port: port, Params: sip.Params(";rport;branch=" + sip.NewBranch()),
+	}.String())
+	return req.Bytes()
+}
+
+// send sends what no transaction repeats: an ACK. When it is lost, the peer's 2xx
+// comes again.
+func (ua *UA) send(hop []transport.Target, data []byte) {
+	if err := ua.config.Transport.Send(hop[0], data, nil); err != nil {
+		ua.config.Log.Debug("ACK not sent", "peer", hop[0].Addr.String(), "error", err)
+	}
+}
+
+// surplus acknowledges and ends the dialog of a 2xx that is not the first. Only
+// the first of its repetitions brings a BYE.
+func (s *Session) surplus(d *Dialog) {
+	s.mu.Lock()
+	known := false
+	for _, f := range s.forks {
+		known = known || f.RemoteTag == d.RemoteTag
+	}
+	if !known && len(s.forks) < maxEarly {
+		s.forks = append(s.forks, d)
+	}
+	s.mu.Unlock()
+	s.ua.resolveDialog(d, func(hop []transport.Target, err error) {
+		if err != nil {
+			return
+		}
+		s.ua.send(hop, s.ua.ackBytes(d.requestWith(sip.ACK, d.localSeq), hop[0]))
+		if !known {
+			s.sendIn(d, hop, Sent{Method: sip.BYE})
+		}
+	})
+}

@@ -1,0 +1,155 @@
+package dialog
+
+import (
+	"errors"
+
+	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/transaction"
+	"callcontroller/internal/sip/transport"
+)
+
+var errNotBound = errors.New("the credentials are not for the host that asks")
+
+// Request is a request of the peer inside a dialog. Respond must be called once,
+// at any time.
+type Request struct {
+	Msg     *sip.Message
+	session *Session
+	tx      *transaction.Server
+}
+
+// owns tells whether a request belongs to the session: the local tag matched
+// already.
+func (s *Session) owns(req *sip.Message) bool {
+	if req.Get(sip.CallID) != s.sipCallID {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.find(RemoteTag(req.FromTag())) != nil
+}
+
+// find gives the dialog, early ones included, with that remote tag; s.mu is held.
+func (s *Session) find(tag RemoteTag) *Dialog {
+	if s.dialog != nil {
+		if s.dialog.RemoteTag == tag {
+			return s.dialog
+		}
+		return nil
+	}
+	for _, d := range s.early {
+		if d.RemoteTag == tag {
+			return d
+		}
+	}
+	return nil
+}
+
+// receive checks a request of the peer and hands it to the User (section 12.2.2).
+func (s *Session) receive(in *transaction.Incoming) {
+	cseq, err := in.Msg.CSeq()
+	if err != nil {
+		return
+	}
+	r := &Request{Msg: in.Msg, session: s}
+	r.tx = in.Accept(transaction.ServerEvents{Failed: func(error) { s.unacknowledged() }})
+	if r.tx == nil {
+		return // A retransmission that came in by another socket.
+	}
+	s.mu.Lock()
+	d := s.find(RemoteTag(in.Msg.FromTag()))
+	verdict := outOfOrder
+	if d != nil {
+		verdict = d.receive(cseq.Seq)
+	}
+	s.mu.Unlock()
+	switch {
+	case d == nil:
+		r.Respond(481, nil, "", nil)
+	case verdict == outOfOrder:
+		r.Respond(500, []sip.Field{field(sip.RetryAfter, "1")}, "", nil)
+	case verdict == repeated && in.Msg.Method == sip.NOTIFY:
+		r.Respond(200, nil, "", nil) // The same report again: taken once.
+	case verdict == repeated:
+		r.Respond(500, nil, "", nil)
+	default:
+		s.dispatch(r)
+	}
+}
+
+func (s *Session) dispatch(r *Request) {
+	if status, fields := s.ua.generic(r.Msg); status != 0 {
+		r.Respond(status, fields, "", nil)
+		return
+	}
+	if r.Msg.Method == sip.INVITE {
+		s.mu.Lock()
+		s.reinvite = r.tx
+		s.mu.Unlock()
+	}
+	s.user.Request(s, r)
+}
+
+// Respond answers the request. fields are added to what every response has.
+func (r *Request) Respond(status int, fields []sip.Field, contentType string, body []byte) {
+	s := r.session
+	resp := s.ua.response(r.Msg, status, s.localTag, fields)
+	if status < 300 && status > 100 && (r.Msg.Method == sip.INVITE || r.Msg.Method == sip.UPDATE) {
+		resp.Add(sip.Contact, s.contact)
+		s.refresh(r.Msg)
+	}
+	if len(body) > 0 {
+		resp.Add(sip.ContentType, contentType)
+		resp.Body = body
+	}
+	r.tx.Respond(resp)
+}
+
+// refresh takes a new remote target from a request that we accept (section 12.2.2,
+// RFC 6141 section 4).
+func (s *Session) refresh(req *sip.Message) {
+	c, ok := req.Contact()
+	if !ok || !c.URI.IsSIP() {
+		return
+	}
+	s.mu.Lock()
+	d := s.dialog
+	if d == nil {
+		s.mu.Unlock()
+		return
+	}
+	old := d.target
+	d.setTarget(c.URI)
+	changed := d.target != old && len(d.routes) == 0
+	s.mu.Unlock()
+	if !changed {
+		return
+	}
+	s.ua.resolveDialog(d, func(hop []transport.Target, err error) {
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.hop = hop
+		s.mu.Unlock()
+	})
+}
+
+// acked takes the ACK of a 2xx to the peer's re-INVITE.
+func (s *Session) acked(*sip.Message) {
+	s.mu.Lock()
+	tx := s.reinvite
+	s.reinvite = nil
+	s.mu.Unlock()
+	if tx != nil {
+		tx.Acked()
+	}
+}
+
+// unacknowledged ends the dialog when a 2xx to a re-INVITE never got its ACK
+// (section 13.3.1.4).
+func (s *Session) unacknowledged() {
+	s.Send(Sent{Method: sip.BYE, Fields: []sip.Field{Reason(408, "ACK timeout")}, Done: func(*sip.Message, error) {
+		s.user.Failed(s, transaction.ErrNoAck)
+	}})
+}

@@ -1,0 +1,294 @@
+package dialog
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+
+	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/digest"
+	"callcontroller/internal/sip/transaction"
+	"callcontroller/internal/sip/transport"
+)
+
+// User is told what happens to a session. Its methods are called on a read loop,
+// the timing wheel or the goroutine of a look-up, in order, and must not block.
+type User interface {
+	// Progress is a provisional response, or a challenge that is being answered.
+	Progress(s *Session, resp *sip.Message)
+	// Answered is the first 2xx: the dialog stands and Ack is owed.
+	Answered(s *Session, resp *sip.Message)
+	// Rejected is the final response above 2xx that ends the attempt.
+	Rejected(s *Session, resp *sip.Message)
+	// Failed ends the attempt without a response: errors.Is(err,
+	// transaction.ErrTimeout) or transaction.ErrTransport.
+	Failed(s *Session, err error)
+	// Request is a request of the peer inside the dialog, to be answered by r.
+	Request(s *Session, r *Request)
+}
+
+// Outgoing describes an INVITE.
+type Outgoing struct {
+	Target      sip.URI      // Request-URI
+	From, To    sip.NameAddr // without tags
+	ContactUser string       // user part of our Contact
+	Fields      []sip.Field  // further ones, such as Subject
+	ContentType string       // of Body
+	Body        []byte       // the offer; none for an INVITE without SDP
+	Account     digest.Credentials
+}
+
+// Session is an INVITE and the dialog that it makes.
+type Session struct {
+	ua      *UA
+	user    User
+	account digest.Credentials
+
+	mu        sync.Mutex
+	invite    *sip.Message // the request as sent last, without Via and credentials; nil when no more is needed
+	auth      *digest.Attempt
+	tx        *transaction.Client
+	hop       []transport.Target // where requests inside the dialog go
+	bound     transport.Target   // the hop for which account is; zero when it is for none
+	contact   string             // our own, as sent
+	localTag  LocalTag
+	sipCallID string
+	outcome   outcome
+	cancel    *[]sip.Field // wanted, with these fields
+	dialog    *Dialog      // of the first 2xx
+	early     []*Dialog
+	forks     []*Dialog // further 2xx, to be ended
+	ack       []byte    // as sent for the first 2xx
+	reinvite  *transaction.Server
+}
+
+// maxEarly bounds the dialogs that one forked INVITE may make.
+const maxEarly = 64
+
+type outcome uint8
+
+const (
+	pending outcome = iota
+	answered
+	over
+)
+
+// Invite starts a session. user may be called before Invite returns.
+func (ua *UA) Invite(o Outgoing, user User) *Session {
+	s := &Session{
+		ua: ua, user: user, account: o.Account,
+		localTag: LocalTag(sip.NewTag()), sipCallID: sip.NewCallID(),
+	}
+	s.invite = s.firstInvite(o)
+	ua.sessions.add(s.localTag, s)
+	hop := ua.hopOf(o.Target, false)
+	ua.resolve(hop, func(targets []transport.Target, err error) { s.begin(o, targets, err) })
+	return s
+}
+
+// firstInvite makes the INVITE of RFC 3261 section 8.1.1 but for Contact and Via,
+// which depend on the next hop.
+func (s *Session) firstInvite(o Outgoing) *sip.Message {
+	req := sip.NewRequest(sip.INVITE, o.Target.String())
+	if p := s.ua.config.Proxy; p.Host != "" {
+		p.Params = p.Params.With("lr", "")
+		req.Add(sip.Route, "<"+p.String()+">")
+	}
+	o.From.Params = o.From.Params.With("tag", string(s.localTag))
+	req.Add(sip.MaxForwards, "70")
+	req.Add(sip.From, o.From.String())
+	req.Add(sip.To, o.To.String())
+	req.Add(sip.CallID, s.sipCallID)
+	req.Add(sip.CSeq, "1 INVITE")
+	req.Add(sip.Contact, "")
+	req.Add(sip.Allow, s.ua.allow)
+	req.Add(sip.Supported, "")
+	req.Add(sip.UserAgent, s.ua.config.UserAgent)
+	req.Fields = append(req.Fields, o.Fields...)
+	if len(o.Body) > 0 {
+		req.Add(sip.ContentType, o.ContentType)
+		req.Body = o.Body
+	}
+	return req
+}
+
+// begin sends the first INVITE when its next hop is known.
+func (s *Session) begin(o Outgoing, targets []transport.Target, err error) {
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.mu.Lock()
+	s.hop = targets
+	s.contact = s.ua.contact(o.ContactUser, targets[0])
+	s.invite.Set(sip.Contact, s.contact)
+	if s.ua.config.Proxy.Host != "" || strings.EqualFold(o.Target.Host, s.ua.config.Domain) {
+		s.bound = targets[0]
+	}
+	s.auth = s.ua.attempt(s.account, targets, s.bound)
+	s.mu.Unlock()
+	s.sendInvite(preemptive(s.auth, sip.INVITE, s.invite.RequestURI))
+}
+
+// contact is our Contact towards a hop.
+func (ua *UA) contact(user string, t transport.Target) string {
+	host, port := ua.config.Transport.SentBy(t)
+	u := sip.URI{Scheme: "sip", User: sip.EscapeUser(user), Host: host, Port: port}
+	if t.Protocol != transport.UDP {
+		u.Params = u.Params.With("transport", t.Protocol.Param())
+	}
+	return "<" + u.String() + ">"
+}
+
+// sendInvite sends a copy of the INVITE with these credentials.
+func (s *Session) sendInvite(credentials []digest.Field) {
+	s.mu.Lock()
+	if s.cancel != nil || s.invite == nil {
+		s.mu.Unlock()
+		s.fail(transaction.ErrTimeout)
+		return
+	}
+	req := s.invite.Clone()
+	addCredentials(req, credentials)
+	targets := s.hop
+	s.mu.Unlock()
+	tx, err := s.ua.layer.Request(req, targets, s)
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.mu.Lock()
+	s.tx = tx
+	cancel := s.cancel
+	s.mu.Unlock()
+	if cancel != nil {
+		tx.Cancel(*cancel...)
+	}
+}
+
+// Cancel gives up an INVITE that has no final response. The User hears how it
+// ends: Rejected (usually 487), Failed, or Answered when a 2xx crossed the CANCEL.
+func (s *Session) Cancel(fields ...sip.Field) {
+	s.mu.Lock()
+	if s.outcome != pending || s.cancel != nil {
+		s.mu.Unlock()
+		return
+	}
+	s.cancel = &fields
+	tx := s.tx
+	s.mu.Unlock()
+	if tx != nil {
+		tx.Cancel(fields...)
+	}
+}
+
+// Release lets go of the session: requests inside its dialog get 481 from now on.
+func (s *Session) Release() { s.ua.sessions.remove(s.localTag) }
+
+// SIPCallID is the session's Call-ID.
+func (s *Session) SIPCallID() string { return s.sipCallID }
+
+// fail ends an attempt that got no final response.
+func (s *Session) fail(err error) {
+	s.mu.Lock()
+	was := s.outcome
+	if was == pending {
+		s.outcome, s.invite, s.early, s.auth = over, nil, nil, nil
+	}
+	s.mu.Unlock()
+	if was == pending {
+		s.user.Failed(s, err)
+	}
+}
+
+// Failed implements transaction.User for the INVITE.
+func (s *Session) Failed(_ *transaction.Client, err error) { s.fail(err) }
+
+// Response implements transaction.User for the INVITE.
+func (s *Session) Response(tx *transaction.Client, resp *sip.Message) {
+	switch {
+	case resp.Status < 200:
+		s.provisional(tx, resp)
+	case resp.Status < 300:
+		s.success(tx, resp)
+	case resp.Status == 401 || resp.Status == 407:
+		s.challenged(resp)
+	default:
+		s.reject(resp)
+	}
+}
+
+func (s *Session) provisional(tx *transaction.Client, resp *sip.Message) {
+	s.mu.Lock()
+	if s.outcome != pending {
+		s.mu.Unlock()
+		return
+	}
+	s.tx = tx // The response may be faster than the return of Request.
+	if tag := resp.ToTag(); tag != "" && resp.Status > 100 {
+		s.noteEarly(RemoteTag(tag), resp)
+	}
+	cancel := s.cancel
+	s.mu.Unlock()
+	if cancel != nil {
+		tx.Cancel(*cancel...)
+	}
+	s.user.Progress(s, resp)
+}
+
+// noteEarly keeps the early dialogs of a fork apart (section 12.1.2); 199 ends one
+// (RFC 6228). s.mu is held.
+func (s *Session) noteEarly(tag RemoteTag, resp *sip.Message) {
+	for i, d := range s.early {
+		if d.RemoteTag != tag {
+			continue
+		}
+		if resp.Status == 199 {
+			s.early = append(s.early[:i], s.early[i+1:]...)
+		}
+		return
+	}
+	if resp.Status == 199 || len(s.early) == maxEarly {
+		return
+	}
+	if d, err := fromResponse(s.invite, resp); err == nil {
+		s.early = append(s.early, d)
+	}
+}
+
+func (s *Session) reject(resp *sip.Message) {
+	s.mu.Lock()
+	was := s.outcome
+	if was == pending {
+		s.outcome, s.early, s.auth = over, nil, nil
+	}
+	s.mu.Unlock()
+	if was == pending {
+		s.user.Rejected(s, resp)
+	}
+}
+
+// challenged answers a 401 or 407 with a new INVITE, or takes it for the refusal
+// that it then is.
+func (s *Session) challenged(resp *sip.Message) {
+	s.mu.Lock()
+	if s.outcome != pending || s.cancel != nil {
+		s.mu.Unlock()
+		s.reject(resp)
+		return
+	}
+	s.tx = nil
+	credentials, err := s.ua.answer(s.auth, resp, sip.INVITE, s.invite.RequestURI)
+	if err != nil {
+		s.mu.Unlock()
+		s.ua.config.Log.Warn("SIP challenge not answered", "sip_call_id", s.sipCallID, "status", resp.Status, "error", err)
+		s.reject(resp)
+		return
+	}
+	seq, _ := s.invite.CSeq()
+	s.invite.Set(sip.CSeq, strconv.FormatUint(uint64(seq.Seq)+1, 10)+" INVITE")
+	s.early = nil
+	s.mu.Unlock()
+	s.user.Progress(s, resp)
+	s.sendInvite(credentials)
+}

@@ -1,0 +1,59 @@
+package dialog
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+// sessions finds a session by its local tag, which is ours and unique, so that one
+// look-up serves all dialogs that a forked INVITE makes.
+type sessions struct {
+	seed  maphash.Seed
+	shard [64]struct {
+		mu sync.RWMutex
+		m  map[LocalTag]*Session
+	}
+}
+
+func (t *sessions) init() {
+	t.seed = maphash.MakeSeed()
+	for i := range t.shard {
+		t.shard[i].m = make(map[LocalTag]*Session)
+	}
+}
+
+func (t *sessions) index(tag LocalTag) int {
+	return int(maphash.String(t.seed, string(tag)) % uint64(len(t.shard)))
+}
+
+func (t *sessions) get(tag LocalTag) (*Session, bool) {
+	s := &t.shard[t.index(tag)]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, ok := s.m[tag]
+	return v, ok
+}
+
+func (t *sessions) add(tag LocalTag, v *Session) {
+	s := &t.shard[t.index(tag)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.m[tag] = v
+}
+
+func (t *sessions) remove(tag LocalTag) {
+	s := &t.shard[t.index(tag)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.m, tag)
+}
+
+func (t *sessions) len() int {
+	n := 0
+	for i := range t.shard {
+		t.shard[i].mu.RLock()
+		n += len(t.shard[i].m)
+		t.shard[i].mu.RUnlock()
+	}
+	return n
+}

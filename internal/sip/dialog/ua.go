@@ -1,0 +1,217 @@
+// Package dialog owns the dialogs of RFC 3261 sections 12 to 15: an INVITE with
+// its challenges, forks and cancellation, the dialog that it makes, and the
+// requests inside that dialog in both directions.
+//
+// It decides nothing about calls: a Session tells its User what came, in the order
+// in which it came, and does what the User asks. It starts no goroutine, except
+// one for a look-up of a host name, which ends with it.
+package dialog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/digest"
+	"callcontroller/internal/sip/transaction"
+	"callcontroller/internal/sip/transport"
+	"callcontroller/internal/timing"
+)
+
+// resolveLimit is the longest time for a look-up of a next hop.
+const resolveLimit = 10 * time.Second
+
+// Resolver finds the next hops of a URI, best first (RFC 3263).
+type Resolver interface {
+	Numeric(u sip.URI) (transport.Target, bool)
+	Resolve(ctx context.Context, u sip.URI) ([]transport.Target, error)
+}
+
+// Config is what a UA needs. All fields but Proxy, Domain and Outside are required.
+type Config struct {
+	Transport transaction.Transport
+	Resolver  Resolver
+	Wheel     *timing.Wheel
+	Log       *slog.Logger
+	UserAgent string // of requests and responses
+	// Proxy is the outbound proxy: the next hop of every request outside a dialog.
+	// With an empty Host the Request-URI is.
+	Proxy sip.URI
+	// Domain is the SIP domain whose hosts the Proxy knows: a remote target in it,
+	// such as a GRUU (RFC 5627), is reached through the Proxy.
+	Domain string
+	// Allow has the methods that a Session's User takes inside a dialog.
+	Allow []string
+	// Outside gets each request outside any dialog and tells whether it answered;
+	// nil for a UA that takes none.
+	Outside func(in *transaction.Incoming) bool
+}
+
+// UA is a user agent: it makes sessions and hands them what comes for them.
+type UA struct {
+	config   Config
+	allow    string
+	layer    *transaction.Layer
+	sessions sessions
+	nonces   *digest.Cache
+}
+
+// New makes a UA. Its Receive must be made the handler of the transport.
+func New(c Config) *UA {
+	ua := &UA{config: c, allow: strings.Join(c.Allow, ", "), nonces: digest.NewCache(0)}
+	ua.layer = transaction.New(c.Transport, c.Wheel, ua, c.Log)
+	ua.sessions.init()
+	return ua
+}
+
+// Receive takes one message from the transport.
+func (ua *UA) Receive(m *sip.Message, from transport.Source) { ua.layer.Receive(m, from) }
+
+// Stats tells what lives.
+type Stats struct {
+	Sessions     int
+	Transactions transaction.Stats
+}
+
+// Stats gives the figures of the UA and its transactions.
+func (ua *UA) Stats() Stats {
+	return Stats{Sessions: ua.sessions.len(), Transactions: ua.layer.Stats()}
+}
+
+// hopOf is the URI by which a request to u is routed when there is no route set.
+func (ua *UA) hopOf(u sip.URI, inDialog bool) sip.URI {
+	if ua.config.Proxy.Host == "" {
+		return u
+	}
+	if inDialog && !strings.EqualFold(u.Host, ua.config.Domain) {
+		return u
+	}
+	return ua.config.Proxy
+}
+
+// resolve finds where u leads and calls then: at once for a numeric host, else
+// from the goroutine of the look-up.
+func (ua *UA) resolve(u sip.URI, then func([]transport.Target, error)) {
+	if t, ok := ua.config.Resolver.Numeric(u); ok {
+		then([]transport.Target{t}, nil)
+		return
+	}
+	go func() {
+		ctx, stop := context.WithTimeout(context.Background(), resolveLimit)
+		defer stop()
+		targets, err := ua.config.Resolver.Resolve(ctx, u)
+		if err == nil && len(targets) == 0 {
+			err = errors.New("no address")
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: look up %s: %w", transaction.ErrTransport, u.Host, err)
+		}
+		then(targets, err)
+	}()
+}
+
+// Request implements transaction.Handler.
+func (ua *UA) Request(in *transaction.Incoming) {
+	req := in.Msg
+	tag := req.ToTag()
+	if tag == "" {
+		ua.outside(in)
+		return
+	}
+	s, ok := ua.sessions.get(LocalTag(tag))
+	if !ok || !s.owns(req) {
+		ua.reply(in, 481)
+		return
+	}
+	s.receive(in)
+}
+
+// Ack implements transaction.Handler: the ACK of a 2xx that a session sent.
+func (ua *UA) Ack(req *sip.Message) {
+	if s, ok := ua.sessions.get(LocalTag(req.ToTag())); ok && s.owns(req) {
+		s.acked(req)
+	}
+}
+
+// outside answers what belongs to no dialog, without keeping state (rows U31, U32).
+func (ua *UA) outside(in *transaction.Incoming) {
+	switch {
+	case ua.config.Outside != nil && ua.config.Outside(in):
+	case in.Msg.Method == sip.INVITE, in.Msg.Method == sip.REFER:
+		ua.reply(in, 403)
+	case in.Msg.Method == sip.NOTIFY:
+		// A subscription that was never made (RFC 6665 section 4.1.3).
+		ua.reply(in, 481)
+	default:
+		status, fields := ua.generic(in.Msg)
+		if status == 0 {
+			status, fields = 481, nil // BYE and its like: only inside a dialog.
+		}
+		ua.reply(in, status, fields...)
+	}
+}
+
+// generic is the answer to a request that needs no dialog and no User to be
+// answered (RFC 3261 section 8.2); 0 when it is for the User.
+func (ua *UA) generic(req *sip.Message) (status int, fields []sip.Field) {
+	if status, fields := ua.unsupported(req); status != 0 {
+		return status, fields
+	}
+	switch req.Method {
+	case sip.OPTIONS:
+		return 200, []sip.Field{field(sip.Accept, "application/sdp, message/sipfrag"), field(sip.AcceptEncoding, "identity"), field(sip.Supported, "")}
+	case sip.SUBSCRIBE:
+		return 489, []sip.Field{field(sip.AllowEvents, "")}
+	case sip.INVITE, sip.BYE, sip.NOTIFY, sip.REFER, sip.INFO, sip.UPDATE, sip.PRACK, sip.MESSAGE, sip.PUBLISH, sip.REGISTER:
+		if slices.Contains(ua.config.Allow, req.Method) {
+			return 0, nil
+		}
+		return 405, nil
+	default:
+		return 501, nil
+	}
+}
+
+// unsupported checks Require and Content-Encoding (sections 8.2.2.3 and 8.2.3).
+func (ua *UA) unsupported(req *sip.Message) (status int, fields []sip.Field) {
+	var unknown []string
+	for tag := range req.Values(sip.Require) {
+		unknown = append(unknown, tag)
+	}
+	if len(unknown) > 0 {
+		return 420, []sip.Field{field(sip.Unsupported, strings.Join(unknown, ", "))}
+	}
+	if e := req.Get(sip.ContentEncoding); e != "" && !strings.EqualFold(e, "identity") {
+		return 415, []sip.Field{field(sip.AcceptEncoding, "identity")}
+	}
+	if req.Method == sip.INVITE && len(req.Body) > 0 && !req.ContentTypeIs("application/sdp") {
+		return 415, []sip.Field{field(sip.Accept, "application/sdp")}
+	}
+	return 0, nil
+}
+
+func field(h sip.Header, value string) sip.Field {
+	return sip.Field{Header: h, Name: h.String(), Value: value}
+}
+
+// reply answers without state.
+func (ua *UA) reply(in *transaction.Incoming, status int, fields ...sip.Field) {
+	in.Reply(ua.response(in.Msg, status, "", fields))
+}
+
+// response makes an answer of this UA to req.
+func (ua *UA) response(req *sip.Message, status int, tag LocalTag, fields []sip.Field) *sip.Message {
+	if tag == "" {
+		tag = LocalTag(sip.NewTag())
+	}
+	resp := sip.NewResponse(req, status, "", string(tag))
+	resp.Fields = append(resp.Fields, fields...)
+	resp.Add(sip.Allow, ua.allow)
+	resp.Add(sip.Server, ua.config.UserAgent)
+	return resp
+}

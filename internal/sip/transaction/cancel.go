@@ -1,0 +1,93 @@
+package transaction
+
+import (
+	"strings"
+
+	"callcontroller/internal/sip"
+)
+
+// Cancel asks for the end of an INVITE that has no final response (RFC 3261
+// section 9.1). The CANCEL leaves at once when a provisional response has come,
+// else right after the first one; never after a final response. fields, such as
+// Reason, go into it. If the INVITE has no final response 64*T1 after the CANCEL,
+// the transaction fails with ErrTimeout.
+func (c *Client) Cancel(fields ...sip.Field) {
+	c.mu.Lock()
+	if !c.invite() || c.cancel.wanted {
+		c.mu.Unlock()
+		return
+	}
+	c.cancel.wanted = true
+	c.cancel.fields = fields
+	now := c.state == proceeding
+	c.mu.Unlock()
+	if now {
+		c.sendCancel()
+	}
+}
+
+func (c *Client) sendCancel() {
+	c.mu.Lock()
+	if c.state != proceeding || c.cancel.sent {
+		c.mu.Unlock()
+		return
+	}
+	c.cancel.sent = true
+	req := cancelFor(c.req, c.cancel.fields)
+	c.cancel.fields = nil
+	k := &Client{
+		layer: c.layer, user: ignore{}, req: req, data: req.Bytes(), target: c.target,
+		key: clientKey{c.key.branch, sip.CANCEL}, interval: T1,
+	}
+	c.mu.Unlock()
+	c.layer.wheel.Start(&c.timeout, Timeout, c, timerTimeout)
+	c.layer.clients.add(k.key, k)
+	k.startTimers(k.target)
+	k.send(k.target, k.data)
+}
+
+// ignore is the user of a CANCEL: whatever comes, the INVITE's own transaction
+// decides (RFC 3261 section 9.1).
+type ignore struct{}
+
+func (ignore) Response(*Client, *sip.Message) {}
+func (ignore) Failed(*Client, error)          {}
+
+// skeleton keeps of an INVITE what an ACK or a CANCEL is made from.
+func skeleton(req *sip.Message) *sip.Message {
+	k := &sip.Message{Method: req.Method, RequestURI: req.RequestURI, Fields: make([]sip.Field, 0, 8)}
+	for _, f := range req.Fields {
+		switch f.Header {
+		case sip.Via, sip.Route, sip.From, sip.To, sip.CallID, sip.CSeq, sip.MaxForwards:
+			k.Fields = append(k.Fields, f)
+		}
+	}
+	return k
+}
+
+// sibling makes a request that shares Request-URI, top Via, Route, From, Call-ID
+// and CSeq number with an INVITE.
+func sibling(invite *sip.Message, method, to string) *sip.Message {
+	k := skeleton(invite)
+	k.Method = method
+	seq, _, _ := strings.Cut(invite.Get(sip.CSeq), " ")
+	k.Set(sip.CSeq, seq+" "+method)
+	k.Set(sip.MaxForwards, "70")
+	if to != "" {
+		k.Set(sip.To, to)
+	}
+	return k
+}
+
+// ackFor makes the ACK of a response above 2xx (RFC 3261 section 17.1.1.3): To is
+// that of the response.
+func ackFor(invite, resp *sip.Message) *sip.Message {
+	return sibling(invite, sip.ACK, resp.Get(sip.To))
+}
+
+// cancelFor makes the CANCEL of an INVITE (RFC 3261 section 9.1).
+func cancelFor(invite *sip.Message, fields []sip.Field) *sip.Message {
+	k := sibling(invite, sip.CANCEL, "")
+	k.Fields = append(k.Fields, fields...)
+	return k
+}

@@ -1,0 +1,68 @@
+package transaction
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+const shards = 64
+
+// table is a map in shards, each with a lock of its own.
+type table[K comparable, V any] struct {
+	seed  maphash.Seed
+	shard *[shards]shard[K, V]
+}
+
+type shard[K comparable, V any] struct {
+	mu sync.RWMutex
+	m  map[K]V
+}
+
+func newTable[K comparable, V any]() table[K, V] {
+	t := table[K, V]{seed: maphash.MakeSeed(), shard: new([shards]shard[K, V])}
+	for i := range t.shard {
+		t.shard[i].m = make(map[K]V)
+	}
+	return t
+}
+
+func (t *table[K, V]) of(k K) *shard[K, V] {
+	return &t.shard[maphash.Comparable(t.seed, k)%shards]
+}
+
+func (t *table[K, V]) get(k K) (V, bool) {
+	s := t.of(k)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v, ok := s.m[k]
+	return v, ok
+}
+
+// add stores v unless the key is taken, and tells whether it did.
+func (t *table[K, V]) add(k K, v V) bool {
+	s := t.of(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.m[k]; taken {
+		return false
+	}
+	s.m[k] = v
+	return true
+}
+
+func (t *table[K, V]) remove(k K) {
+	s := t.of(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.m, k)
+}
+
+func (t *table[K, V]) len() int {
+	n := 0
+	for i := range t.shard {
+		t.shard[i].mu.RLock()
+		n += len(t.shard[i].m)
+		t.shard[i].mu.RUnlock()
+	}
+	return n
+}
