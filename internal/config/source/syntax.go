@@ -32,6 +32,7 @@ func syntaxFault(name string, text []byte, err error) Fault {
 	} else if at := badByte(text); at >= 0 {
 		line = lineOf(text, at)
 	}
+	line = min(line, lineOf(text, len(bytes.TrimRight(text, " \t\r\n")))) // an early end is told of the line behind it
 	return Fault{Place: name + ":" + strconv.Itoa(line), Reason: "not YAML: " + reason, line: line}
 }
 
