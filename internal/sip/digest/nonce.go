@@ -1,0 +1,109 @@
+package digest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+	"sync/atomic"
+)
+
+// role is who challenged: a proxy (407) or the element that the request is for (401).
+type role uint8
+
+const (
+	server role = iota
+	proxy
+)
+
+// answerField is the name of the header field that answers a challenge of that role.
+func (r role) answerField() string {
+	if r == proxy {
+		return "Proxy-Authorization"
+	}
+	return "Authorization"
+}
+
+// nonce is one nonce of one realm with the count of the requests that carried it. It is shared by everything that uses this nonce, so that no
+// count goes out twice. Safe for concurrent use.
+type nonce struct {
+	challenge Challenge
+	alg       algorithm
+	auth      bool
+	// sessionCnonce is the one cnonce of a -sess algorithm: the session key is made with the first one (RFC 7616 section 3.4.2), and
+	// servers that make it anew for each request get the same key.
+	sessionCnonce string
+	count         atomic.Uint32
+}
+
+// newNonce copies the challenge, so that it doesn't keep a whole message in memory.
+func newNonce(o offer) *nonce {
+	n := &nonce{alg: o.alg, auth: o.auth, challenge: Challenge{
+		Realm:     strings.Clone(o.challenge.Realm),
+		Nonce:     strings.Clone(o.challenge.Nonce),
+		Opaque:    strings.Clone(o.challenge.Opaque),
+		HasOpaque: o.challenge.HasOpaque,
+		Algorithm: strings.Clone(o.challenge.Algorithm),
+	}}
+	if n.alg.session {
+		n.sessionCnonce = newCnonce()
+	}
+	return n
+}
+
+// matches tells whether an offer is for this very nonce, so that its count goes on.
+func (n *nonce) matches(o offer) bool {
+	c := &n.challenge
+	return c.Nonce == o.challenge.Nonce && c.Opaque == o.challenge.Opaque && c.HasOpaque == o.challenge.HasOpaque &&
+		c.Algorithm == o.challenge.Algorithm && n.auth == o.auth
+}
+
+// answer makes the credentials (RFC 7616 section 3.4) for one request. The caller has refused control characters in uri and username.
+func (n *nonce) answer(c *Credentials, method, uri string) string {
+	p := proof{
+		alg: n.alg, auth: n.auth, realm: n.challenge.Realm, nonce: n.challenge.Nonce, method: method, uri: uri, credentials: c,
+		scratch: make([]byte, 0, 256), hash: make([]byte, 0, 64),
+	}
+	if n.auth {
+		p.nc, p.cnonce = hexCount(n.count.Add(1)), n.sessionCnonce
+		if p.cnonce == "" {
+			p.cnonce = newCnonce()
+		}
+	}
+	return n.write(&p)
+}
+
+func (n *nonce) write(p *proof) string {
+	response := p.response()
+	b := make([]byte, 0, 256+len(p.uri)+len(p.nonce)+len(n.challenge.Opaque))
+	b = append(b, "Digest "...)
+	b = appendQuoted(b, "username", p.credentials.Username)
+	b = appendQuoted(b, "realm", p.realm)
+	b = appendQuoted(b, "nonce", p.nonce)
+	b = appendQuoted(b, "uri", p.uri)
+	b = appendName(b, "response")
+	b = append(append(append(b, '"'), response...), '"')
+	if n.challenge.Algorithm != "" { // A known token: findAlgorithm has compared it.
+		b = appendToken(b, "algorithm", n.challenge.Algorithm)
+	}
+	if n.challenge.HasOpaque {
+		b = appendQuoted(b, "opaque", n.challenge.Opaque)
+	}
+	if p.auth {
+		b = appendToken(b, "qop", "auth")
+		b = appendToken(b, "nc", p.nc)
+		b = appendQuoted(b, "cnonce", p.cnonce)
+	}
+	return string(b)
+}
+
+// hexCount writes a nonce count: eight hexadecimal digits.
+func hexCount(n uint32) string {
+	return hex.EncodeToString([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+// newCnonce makes 128 random bits.
+func newCnonce() string {
+	var b [16]byte
+	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24: it ends the program.
+	return hex.EncodeToString(b[:])
+}
