@@ -58,14 +58,15 @@ func (h hashName) appendHex(dst, msg []byte) []byte {
 	case hashSHA512256:
 		sum := sha512.Sum512_256(msg)
 		return hex.AppendEncode(dst, sum[:])
-	default:
+	case hashMD5:
 		sum := md5.Sum(msg) //nolint:gosec // See the import.
 		return hex.AppendEncode(dst, sum[:])
 	}
+	return dst
 }
 
 // canAnswer tells whether the credentials have what an algorithm needs: a password does for all, an HA1 for its own hash only.
-func (c *Credentials) canAnswer(alg algorithm) bool {
+func (c Credentials) canAnswer(alg algorithm) bool {
 	return c.HA1.IsEmpty() || alg.hash != hashSHA512256 && len(c.HA1.Reveal()) == alg.hash.digits()
 }
 
@@ -85,13 +86,11 @@ func (p *proof) response() []byte {
 	var a1, a2 [64]byte
 	ha1 := p.secret(a1[:0])
 	ha2 := p.digest(a2[:0], p.method, p.uri)
-	b := append(p.scratch[:0], ha1...)
-	b = appendParts(b, p.nonce)
+	p.scratch = appendParts(append(p.scratch[:0], ha1...), p.nonce)
 	if p.auth {
-		b = appendParts(b, p.nc, p.cnonce, "auth")
+		p.scratch = appendParts(p.scratch, p.nc, p.cnonce, "auth")
 	}
-	b = append(b, ':')
-	p.scratch = append(b, ha2...)
+	p.scratch = append(append(p.scratch, ':'), ha2...)
 	p.hash = p.alg.hash.appendHex(p.hash[:0], p.scratch)
 	return p.hash
 }

@@ -64,7 +64,7 @@ func (a *Attempt) Preemptive(method, uri string) []Field {
 // Retry takes the values of the WWW-Authenticate fields of a 401 or of the Proxy-Authenticate fields of a 407, in their order, and gives all
 // credential fields for the next try of the same request; they replace those of the try before. Errors are those of this package.
 func (a *Attempt) Retry(status int, challenges []string, method, uri string) ([]Field, error) {
-	name := ""
+	var name string
 	switch status {
 	case 401:
 		name = "WWW-Authenticate"
@@ -147,7 +147,7 @@ func (a *Attempt) read(f Field) (offer, error) {
 	if !a.credentials.isFor(o.challenge.Realm) {
 		return offer{}, fmt.Errorf("realm %q: %w", clip(o.challenge.Realm), ErrForeignRealm)
 	}
-	known, usable := false, false
+	var known, usable bool
 	o.alg, known = findAlgorithm(o.challenge.Algorithm)
 	o.auth, usable = o.challenge.protection()
 	switch {

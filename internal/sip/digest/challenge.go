@@ -47,6 +47,7 @@ func ParseChallenge(value string) (Challenge, error) {
 // challengeReader fills a Challenge and remembers which parameters it has seen, one bit each.
 type challengeReader struct {
 	Challenge
+
 	seen uint8
 }
 
@@ -129,7 +130,7 @@ func (c Challenge) String() string {
 
 // protection tells how a request is to be protected: with qop=auth when that is offered, without qop when none is offered. Only auth-int
 // (or only something unknown) is not usable: it covers the body, which proxies change.
-func (c *Challenge) protection() (auth, usable bool) {
+func (c Challenge) protection() (auth, usable bool) {
 	list := strings.Trim(c.QOP, " \t,")
 	if list == "" {
 		return false, true

@@ -62,23 +62,24 @@ func (c Credentials) Validate() error {
 		return fmt.Errorf("realm %q has a control character", c.Realm)
 	case c.Password.IsEmpty() && c.HA1.IsEmpty():
 		return fmt.Errorf("neither password nor ha1 is given: %w", ErrNoCredentials)
-	case c.HA1.IsEmpty():
-		return nil
-	case !c.Password.IsEmpty():
+	case !c.Password.IsEmpty() && !c.HA1.IsEmpty():
 		return errors.New("password and ha1 are both given: only one of them may be")
 	}
-	ha1 := c.HA1.Reveal()
-	if _, err := hex.DecodeString(ha1); err != nil || len(ha1) != hashMD5.digits() && len(ha1) != hashSHA256.digits() {
+	return checkHA1(c.HA1.Reveal())
+}
+
+func checkHA1(ha1 string) error {
+	if _, err := hex.DecodeString(ha1); err != nil || ha1 != "" && len(ha1) != hashMD5.digits() && len(ha1) != hashSHA256.digits() {
 		return errors.New("ha1 is not 32 (MD5) or 64 (SHA-256) hexadecimal digits")
 	}
 	return nil
 }
 
 // isFor tells whether these credentials may answer a realm.
-func (c *Credentials) isFor(realm string) bool { return c.Realm == "" || c.Realm == realm }
+func (c Credentials) isFor(realm string) bool { return c.Realm == "" || c.Realm == realm }
 
 // isForHost tells whether these credentials may be sent to a host.
-func (c *Credentials) isForHost(host string) bool {
+func (c Credentials) isForHost(host string) bool {
 	return c.Host == "" || strings.EqualFold(c.Host, host)
 }
 

@@ -2,6 +2,7 @@ package digest
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 	"sync/atomic"
@@ -98,12 +99,14 @@ func (n *nonce) write(p *proof) string {
 
 // hexCount writes a nonce count: eight hexadecimal digits.
 func hexCount(n uint32) string {
-	return hex.EncodeToString([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	return hex.EncodeToString(b[:])
 }
 
 // newCnonce makes 128 random bits.
 func newCnonce() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails since Go 1.24: it ends the program.
+	rand.Read(b[:]) // It never fails: crypto/rand ends the program instead.
 	return hex.EncodeToString(b[:])
 }

@@ -6,8 +6,14 @@ import (
 	"callcontroller/internal/secret"
 )
 
-// Worked examples of the RFCs, computed with their cnonce.
-func TestResponseOfPublishedExamples(t *testing.T) {
+// example is one worked example of a standard.
+type example struct {
+	name, algorithm, realm, nonce, cnonce, method, uri string
+	credentials                                        Credentials
+	want                                               string
+}
+
+func examples() []example {
 	const (
 		nonce2617 = "dcd98b7102dd2f0e8b11d0f600bfb0c093"
 		nonce7616 = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
@@ -15,11 +21,7 @@ func TestResponseOfPublishedExamples(t *testing.T) {
 	)
 	bob := Credentials{Username: "bob", Password: secret.New("zanzibar")}
 	mufasa := Credentials{Username: "Mufasa", Password: secret.New("Circle of Life")}
-	tests := []struct {
-		name, algorithm, realm, nonce, cnonce, method, uri string
-		credentials                                        Credentials
-		want                                               string
-	}{
+	return []example{
 		{
 			"RFC 2617 section 3.5", "", "testrealm@host.com", nonce2617, "0a4f113b", "GET", "/dir/index.html",
 			Credentials{Username: "Mufasa", Password: secret.New("Circle Of Life")}, "6629fae49393a05397450978507c4ef1",
@@ -59,7 +61,11 @@ func TestResponseOfPublishedExamples(t *testing.T) {
 			bob, "e4e4ea61d186d07a92c9e1f6919902e9",
 		},
 	}
-	for _, tt := range tests {
+}
+
+// Worked examples of the RFCs, computed with their cnonce.
+func TestResponseOfPublishedExamples(t *testing.T) {
+	for _, tt := range examples() {
 		t.Run(tt.name, func(t *testing.T) {
 			alg, known := findAlgorithm(tt.algorithm)
 			if !known {
