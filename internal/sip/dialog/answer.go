@@ -81,6 +81,7 @@ func (s *Session) Ack(contentType string, body []byte) {
 	}
 	cseq, _ := s.invite.CSeq()
 	req := s.dialog.requestWith(sip.ACK, cseq.Seq)
+	addCredentials(req, s.answers) // The same as in the INVITE, section 22.1.
 	if len(body) > 0 {
 		req.Add(sip.ContentType, contentType)
 		req.Body = body

@@ -133,17 +133,13 @@ func (ua *UA) answer(a *digest.Attempt, resp *sip.Message, method, uri string) (
 	if a == nil {
 		return nil, errNotBound
 	}
-	h := sip.WWWAuthenticate
-	if resp.Status == 407 {
-		h = sip.ProxyAuthenticate
-	}
-	var challenges []string
+	var challenges []digest.Field
 	for _, f := range resp.Fields {
-		if f.Header == h {
-			challenges = append(challenges, f.Value)
+		if f.Header == sip.WWWAuthenticate || f.Header == sip.ProxyAuthenticate {
+			challenges = append(challenges, digest.Field{Name: f.Header.String(), Value: f.Value})
 		}
 	}
-	return a.Retry(resp.Status, challenges, method, uri)
+	return a.RetryFields(challenges, method, uri)
 }
 
 func addCredentials(req *sip.Message, credentials []digest.Field) {
@@ -152,16 +148,11 @@ func addCredentials(req *sip.Message, credentials []digest.Field) {
 	}
 }
 
-// reason makes a Reason field (RFC 3326).
-func reason(status int, text string) sip.Field {
-	return field(sip.Reason, "SIP;cause="+strconv.Itoa(status)+";text="+sip.Quote(text))
-}
-
 // Reason makes a Reason field of protocol SIP (RFC 3326 section 2) for a BYE or
 // CANCEL. An empty text stands for the usual phrase of status.
 func Reason(status int, text string) sip.Field {
 	if text == "" {
 		text = sip.ReasonPhrase(status)
 	}
-	return reason(status, text)
+	return field(sip.Reason, "SIP;cause="+strconv.Itoa(status)+";text="+sip.Quote(text))
 }

@@ -33,9 +33,11 @@ type Outgoing struct {
 	From, To    sip.NameAddr // without tags
 	ContactUser string       // user part of our Contact
 	Fields      []sip.Field  // further ones, such as Subject
-	ContentType string       // of Body
-	Body        []byte       // the offer; none for an INVITE without SDP
-	Account     digest.Credentials
+	ContentType string       // of the body
+	// Body makes the offer, nil for an INVITE without SDP, when our own address
+	// towards the next hop is known; host is without brackets, as SDP wants it.
+	Body    func(host string) []byte
+	Account digest.Credentials
 }
 
 // Session is an INVITE and the dialog that it makes.
@@ -47,6 +49,7 @@ type Session struct {
 	mu        sync.Mutex
 	invite    *sip.Message // the request as sent last, without Via and credentials; nil when no more is needed
 	auth      *digest.Attempt
+	answers   []digest.Field // the credentials that the INVITE carried last
 	tx        *transaction.Client
 	hop       []transport.Target // where requests inside the dialog go
 	bound     transport.Target   // the hop for which account is; zero when it is for none
@@ -105,10 +108,6 @@ func (s *Session) firstInvite(o Outgoing) *sip.Message {
 	req.Add(sip.Supported, "")
 	req.Add(sip.UserAgent, s.ua.config.UserAgent)
 	req.Fields = append(req.Fields, o.Fields...)
-	if len(o.Body) > 0 {
-		req.Add(sip.ContentType, o.ContentType)
-		req.Body = o.Body
-	}
 	return req
 }
 
@@ -122,12 +121,23 @@ func (s *Session) begin(o Outgoing, targets []transport.Target, err error) {
 	s.hop = targets
 	s.contact = s.ua.contact(o.ContactUser, targets[0])
 	s.invite.Set(sip.Contact, s.contact)
+	if s.invite.Body = s.ua.body(o, targets[0]); len(s.invite.Body) > 0 {
+		s.invite.Add(sip.ContentType, o.ContentType)
+	}
 	if s.ua.config.Proxy.Host != "" || strings.EqualFold(o.Target.Host, s.ua.config.Domain) {
 		s.bound = targets[0]
 	}
 	s.auth = s.ua.attempt(s.account, targets, s.bound)
 	s.mu.Unlock()
 	s.sendInvite(preemptive(s.auth, sip.INVITE, s.invite.RequestURI))
+}
+
+func (ua *UA) body(o Outgoing, t transport.Target) []byte {
+	if o.Body == nil {
+		return nil
+	}
+	host, _ := ua.config.Transport.SentBy(t)
+	return o.Body(strings.Trim(host, "[]"))
 }
 
 // contact is our Contact towards a hop.
@@ -150,6 +160,7 @@ func (s *Session) sendInvite(credentials []digest.Field) {
 	}
 	req := s.invite.Clone()
 	addCredentials(req, credentials)
+	s.answers = credentials
 	targets := s.hop
 	s.mu.Unlock()
 	tx, err := s.ua.layer.Request(req, targets, s)

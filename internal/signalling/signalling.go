@@ -1,0 +1,172 @@
+// Package signalling performs the effects of a call with SIP, and turns what SIP
+// brings into the call's events. It decides nothing about calls and starts no
+// goroutine: events are posted from where they come, the transport's read loops
+// and the timing wheel.
+package signalling
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+
+	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
+	"callcontroller/internal/sdp"
+	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/dialog"
+	"callcontroller/internal/sip/digest"
+)
+
+// contactUser is the user part of our Contact, as the original had it
+// (CONTRACT 8.1).
+const contactUser = "callcontroller"
+
+// Config is what a Signaller needs.
+type Config struct {
+	UA *dialog.UA
+	// Account gives the SIP credentials with which calls of an agent are placed:
+	// those of the directory's user of that name, else the server's own.
+	Account func(user string) digest.Credentials
+	// SinkPort is the UDP port of the media sink.
+	SinkPort uint16
+	// Sipx adds the URI parameters that sipXecs proxies know (CONTRACT 8.1).
+	Sipx bool
+	Log  *slog.Logger
+}
+
+// Signaller implements engine.Signaller.
+type Signaller struct{ config Config }
+
+// New makes a Signaller.
+func New(c Config) *Signaller { return &Signaller{config: c} }
+
+// Open implements engine.Signaller.
+func (s *Signaller) Open(id call.ID, o *call.Order, post func(call.Event) bool) engine.Line {
+	return &line{config: &s.config, id: id, order: o, post: post}
+}
+
+// line is the signalling of one call. Its engine.Line methods are called one at a
+// time, so caller needs no lock; what SIP brings goes to the leg.
+type line struct {
+	config *Config
+	id     call.ID
+	order  *call.Order
+	post   func(call.Event) bool
+	caller *leg
+}
+
+// Invite implements engine.Line.
+func (l *line) Invite(e call.Invite) {
+	target, err := sip.ParseURI(l.order.Caller.URI)
+	from, err2 := sip.ParseURI(l.order.Agent.URI)
+	if err = errors.Join(err, err2); err != nil {
+		// The directory or a rule let a bad address through: nothing can be sent.
+		l.config.Log.Error("cannot call", "call", string(l.id), "leg", e.Leg.String(), "error", err)
+		l.post(call.SendFailed{Response: localResponse(e.Leg, "", 503)})
+		return
+	}
+	to := sip.NameAddr{Display: l.order.Caller.Display, URI: target}
+	if l.config.Sipx {
+		target.Params = sipxParams(target.Params, l.order.Forwarding)
+	}
+	l.caller = &leg{line: l, which: e.Leg, sink: sdp.Sink{Port: l.config.SinkPort, ID: rand.Uint64() >> 2}}
+	out := dialog.Outgoing{
+		Target: target, To: to,
+		From:        sip.NameAddr{Display: l.order.Agent.Display, URI: from},
+		ContactUser: contactUser,
+		Account:     l.config.Account(l.order.Agent.User),
+		ContentType: sdp.MediaType,
+		Body:        l.caller.offer,
+	}
+	if e.Offer == call.OfferNone {
+		l.caller.late = true
+		out.Body = l.caller.noOffer
+	}
+	if l.order.Subject != "" {
+		out.Fields = append(out.Fields, field(sip.Subject, l.order.Subject))
+	}
+	l.caller.session = l.config.UA.Invite(out, l.caller)
+}
+
+// sipxParams adds the parameters by which a sipXecs proxy is told not to divert
+// the call to voicemail, nor to follow forwarding unless asked (CONTRACT 8.1).
+func sipxParams(p sip.Params, forwarding bool) sip.Params {
+	p = p.With("sipx-noroute", "Voicemail")
+	if !forwarding {
+		p = p.With("sipx-userforward", "false")
+	}
+	return p.With("sipxbridge-moh", "false")
+}
+
+// Cancel implements engine.Line.
+func (l *line) Cancel(e call.Cancel) {
+	if l.caller != nil {
+		l.caller.session.Cancel(reason(e.Cause)...)
+	}
+}
+
+// Ack implements engine.Line.
+func (l *line) Ack(call.Ack) {
+	if l.caller == nil {
+		return
+	}
+	body, err := l.caller.answer()
+	if err != nil {
+		l.config.Log.Warn("offer of the phone not understood", "call", string(l.id), "error", err)
+	}
+	l.caller.session.Ack(sdp.MediaType, body)
+}
+
+// Refer implements engine.Line (RFC 3515 section 2.4.1).
+func (l *line) Refer(e call.Refer) {
+	if l.caller == nil {
+		return
+	}
+	to := l.order.ReferTo
+	if to == "" {
+		to = l.order.Callee.URI
+	}
+	g := l.caller
+	g.session.Send(dialog.Sent{
+		Method:  sip.REFER,
+		Fields:  []sip.Field{field(sip.ReferTo, "<"+to+">"), field(sip.ReferredBy, "<"+l.order.ReferredBy+">")},
+		Sending: g.referSeq.Store,
+		Done:    g.referDone,
+	})
+}
+
+// Bye implements engine.Line.
+func (l *line) Bye(e call.Bye) {
+	if l.caller == nil {
+		return
+	}
+	l.caller.session.Send(dialog.Sent{Method: sip.BYE, Fields: reason(e.Cause), Done: func(*sip.Message, error) {
+		l.post(call.Released{Leg: e.Leg})
+	}})
+}
+
+// Respond implements engine.Line.
+func (l *line) Respond(e call.Respond) {
+	if l.caller != nil {
+		l.caller.respond(e)
+	}
+}
+
+// Release implements engine.Line.
+func (l *line) Release(call.Release) {
+	if l.caller != nil {
+		l.caller.session.Release()
+	}
+}
+
+func field(h sip.Header, value string) sip.Field {
+	return sip.Field{Header: h, Name: h.String(), Value: value}
+}
+
+// reason makes the Reason field of a cause (RFC 3326), none for the zero cause.
+func reason(c call.Cause) []sip.Field {
+	if c.Status == 0 {
+		return nil
+	}
+	return []sip.Field{dialog.Reason(c.Status, c.Text)}
+}
