@@ -41,6 +41,9 @@ func IsToken(s string) bool {
 	return s != ""
 }
 
+// isControl tells the control characters other than the tab.
+func isControl(r rune) bool { return r < 0x20 && r != '\t' || r == 0x7f }
+
 // EscapeUser writes text as the user part of a SIP URI: whatever the grammar does
 // not allow there is percent-escaped, so the result can hold no "@", ":", ";",
 // "?", ">" or space of its own.
@@ -117,7 +120,7 @@ func Quote(text string) string {
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
-		case r < 0x20 || r == 0x7f:
+		case isControl(r):
 			b = append(b, ' ')
 		default:
 			b = utf8.AppendRune(b, r)

@@ -26,7 +26,7 @@ var ErrURI = errors.New("not a URI")
 // ParseURI reads a URI that stands alone, as a Request-URI does.
 func ParseURI(s string) (URI, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
-	if !ok || !isScheme(scheme) || strings.ContainsAny(rest, " \t<>\"\r\n\x00") || rest == "" {
+	if !ok || !isScheme(scheme) || rest == "" || strings.ContainsAny(rest, " \t<>\"") || strings.ContainsFunc(rest, isControl) {
 		return URI{}, fmt.Errorf("%w: %q", ErrURI, clip(s))
 	}
 	u := URI{Scheme: strings.ToLower(scheme)}
@@ -87,7 +87,7 @@ func ParseHostPort(s string) (host string, port int, err error) {
 			return "", 0, fmt.Errorf("host %q has no closing bracket", clip(s))
 		}
 		host, tail = s[:end+1], s[end+1:]
-		if a, err := netip.ParseAddr(host[1:end]); err != nil || !a.Is6() || a.Zone() != "" {
+		if a, ok := HostAddr(host); !ok || !a.Is6() || a.Zone() != "" {
 			return "", 0, fmt.Errorf("host %q is not an IPv6 address", clip(host))
 		}
 	} else if i := strings.IndexByte(s, ':'); i >= 0 {
@@ -152,10 +152,12 @@ func (u URI) String() string { return string(u.AppendTo(make([]byte, 0, 64))) }
 // Addr is the host as an IP address, if it is one.
 func (u URI) Addr() (netip.Addr, bool) { return HostAddr(u.Host) }
 
-// HostAddr reads a host as it stands in a URI or Via as an IP address.
+// HostAddr reads a host as it stands in a URI or Via as an IP address. Three colons
+// in a row, which the grammar of RFC 3261 yields by mistake, count as two (RFC 5118
+// section 4.10).
 func HostAddr(host string) (netip.Addr, bool) {
 	if len(host) > 2 && host[0] == '[' {
-		host = host[1 : len(host)-1]
+		host = strings.Replace(host[1:len(host)-1], ":::", "::", 1)
 	}
 	a, err := netip.ParseAddr(host)
 	return a, err == nil

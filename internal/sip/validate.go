@@ -77,6 +77,9 @@ func (m *Message) validateValues() error {
 	if _, err := m.Via(); err != nil {
 		return invalid(400, "%w", err)
 	}
+	if strings.ContainsFunc(m.Get(CallID), isControl) {
+		return invalid(400, "Call-ID with a control character")
+	}
 	for _, h := range [...]Header{From, To} {
 		if _, err := ParseNameAddr(m.Get(h)); err != nil {
 			return invalid(400, "%s: %w", h, err)

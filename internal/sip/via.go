@@ -25,6 +25,9 @@ var ErrVia = errors.New("not a Via")
 // ParseVia reads one Via value.
 func ParseVia(s string) (ViaValue, error) {
 	protocol, rest := s, ""
+	if strings.ContainsFunc(s, isControl) {
+		return ViaValue{}, fmt.Errorf("%w: control character", ErrVia)
+	}
 	// sent-protocol may have white space around its slashes (RFC 3261 section 25).
 	if i := viaProtocolEnd(s); i > 0 {
 		protocol, rest = s[:i], strings.TrimLeft(s[i:], " \t")
@@ -39,7 +42,7 @@ func ParseVia(s string) (ViaValue, error) {
 	sentBy := rest
 	if semi := strings.IndexByte(rest, ';'); semi >= 0 {
 		sentBy = rest[:semi]
-		if v.Params, ok = checkParams(rest[semi:]); !ok {
+		if v.Params, ok = checkParams(rest[semi:]); !ok || strings.Contains(string(v.Params)+";", ";;") {
 			return ViaValue{}, fmt.Errorf("%w: parameters of %q", ErrVia, clip(s))
 		}
 	}

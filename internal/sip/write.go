@@ -51,7 +51,7 @@ func appendClean(b []byte, s string) []byte {
 	start := len(b)
 	b = append(b, s...)
 	for i := start; i < len(b); i++ {
-		if (b[i] < 0x20 && b[i] != '\t') || b[i] == 0x7f {
+		if isControl(rune(b[i])) {
 			b[i] = ' '
 		}
 	}
