@@ -47,16 +47,15 @@ func (d *Document) Root() *yaml.Node { return d.root }
 
 // Fault notes a mistake at a node, or in the file as a whole when the node is nil.
 func (d *Document) Fault(at *yaml.Node, key, value, reason string) {
-	fault := Fault{Place: d.Name, Key: key, Value: value, Reason: reason}
-	if at != nil {
-		fault.Place, fault.line, fault.column = d.Place(at), at.Line, at.Column
-	}
-	d.Faults = append(d.Faults, fault)
+	d.Faults = append(d.Faults, Fault{Place: d.Place(at), Key: key, Value: value, Reason: reason})
 }
 
-// Place is where a node starts, as FILE:LINE:COLUMN.
-func (d *Document) Place(n *yaml.Node) string {
-	return fmt.Sprintf("%s:%d:%d", d.Name, n.Line, n.Column)
+// Place is where a node starts; a nil node stands for the whole file.
+func (d *Document) Place(n *yaml.Node) Place {
+	if n == nil {
+		return Place{Name: d.Name}
+	}
+	return Place{Name: d.Name, Line: n.Line, Column: n.Column}
 }
 
 // Field is one key of a mapping with its value.

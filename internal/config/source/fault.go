@@ -10,26 +10,43 @@ package source
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
 
+// Place tells where something was written.
+type Place struct {
+	Name   string // a file, an environment variable, or what else names the place
+	Line   int    // from 1; 0 when the place is no line of a file
+	Column int    // from 1; 0 when only the line is known
+}
+
+// String gives NAME:LINE:COLUMN as far as they are known.
+func (p Place) String() string {
+	switch {
+	case p.Line == 0:
+		return p.Name
+	case p.Column == 0:
+		return p.Name + ":" + strconv.Itoa(p.Line)
+	}
+	return p.Name + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Column)
+}
+
 // Fault is one mistake in what somebody wrote.
 type Fault struct {
-	Place  string // "FILE:LINE:COLUMN", "FILE", the name of an environment variable, or what else names the place
+	Place  Place
 	Key    string // dotted, as in "sip.account.username"; "" when the fault concerns no key
 	Value  string // what was written; "" when it is long, secret or not there
 	Reason string // the rule that is broken, in words that say what to write
-
-	line, column int // 0 when the place is no line of a file
 }
 
 // String gives the fault on one line.
 func (f Fault) String() string {
 	var b strings.Builder
-	if f.Place != "" {
-		b.WriteString(f.Place + ": ")
+	if f.Place.Name != "" {
+		b.WriteString(f.Place.String() + ": ")
 	}
 	b.WriteString(f.Key)
 	if f.Value != "" {
@@ -71,18 +88,31 @@ func (f Faults) Err() error {
 	return f
 }
 
-// Sort puts the faults of a file in the order of its lines, and those without a
-// line behind them, in the order in which they were found.
+// Sort puts the faults of one file together, in the order of its lines, and behind
+// them those of the file as a whole. Files, variables and the like stay in the
+// order in which the first fault of each was found.
 func (f Faults) Sort() {
-	slices.SortStableFunc(f, func(a, b Fault) int {
-		if (a.line == 0) != (b.line == 0) {
-			return b.line - a.line
+	first := map[string]int{}
+	for i, fault := range f {
+		if _, ok := first[fault.Place.Name]; !ok {
+			first[fault.Place.Name] = i
 		}
-		return cmp.Or(a.line-b.line, a.column-b.column)
+	}
+	line := func(p Place) int {
+		if p.Line == 0 {
+			return math.MaxInt
+		}
+		return p.Line
+	}
+	slices.SortStableFunc(f, func(a, b Fault) int {
+		return cmp.Or(
+			cmp.Compare(first[a.Place.Name], first[b.Place.Name]),
+			cmp.Compare(line(a.Place), line(b.Place)),
+			cmp.Compare(a.Place.Column, b.Place.Column))
 	})
 }
 
-// Names tells whether one of the faults concerns that key.
-func (f Faults) Names(key string) bool {
-	return slices.ContainsFunc(f, func(fault Fault) bool { return fault.Key == key })
+// Has tells whether one of the faults concerns that key at that place.
+func (f Faults) Has(key string, at Place) bool {
+	return slices.ContainsFunc(f, func(fault Fault) bool { return fault.Key == key && fault.Place == at })
 }

@@ -2,10 +2,14 @@ package source
 
 import "strings"
 
-// Nearest gives the known word that somebody may have meant, or "": the one that
-// the fewest letters set apart, a third of them at most, else the first with the
-// same last part ("sip.domain" for "domain").
+// Nearest gives the known word that somebody may have meant, or "": one that ends
+// in the word ("sip.domain" for "domain"), else the one that the fewest letters set
+// apart, a third of them at most, else the first with the same last part
+// ("sip.domain" for "phone.domain").
 func Nearest(word string, known []string) string {
+	if found := endingIn("."+word, known); found != "" {
+		return found
+	}
 	best, bestDistance := "", len(word)/3+1
 	for _, candidate := range known {
 		if d := distance(word, candidate); d < bestDistance {
@@ -15,9 +19,12 @@ func Nearest(word string, known []string) string {
 	if best != "" {
 		return best
 	}
-	lastPart := "." + word[strings.LastIndexByte(word, '.')+1:]
+	return endingIn("."+word[strings.LastIndexByte(word, '.')+1:], known)
+}
+
+func endingIn(suffix string, known []string) string {
 	for _, candidate := range known {
-		if strings.HasSuffix(candidate, lastPart) {
+		if strings.HasSuffix(candidate, suffix) {
 			return candidate
 		}
 	}

@@ -33,7 +33,7 @@ func syntaxFault(name string, text []byte, err error) Fault {
 		line = lineOf(text, at)
 	}
 	line = min(line, lineOf(text, len(bytes.TrimRight(text, " \t\r\n")))) // an early end is told of the line behind it
-	return Fault{Place: name + ":" + strconv.Itoa(line), Reason: "not YAML: " + reason, line: line}
+	return Fault{Place: Place{Name: name, Line: line}, Reason: "not YAML: " + reason}
 }
 
 // lineOf counts from 1; a place that was not found is line 1.

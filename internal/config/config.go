@@ -1,0 +1,161 @@
+// Package config owns the configuration: one struct, its defaults, and how it is
+// put together from them, a YAML file, the environment and the command line, each
+// of which overrides those before it. It reports all mistakes at once, each with
+// its place, and never prints a secret. It opens no port and reads nothing but the
+// files that the configuration names. It starts no goroutine and keeps no state.
+//
+// A key such as sip.account.username is a nested mapping in YAML, the variable
+// CALLCONTROLLER_SIP_ACCOUNT_USERNAME in the environment, where a list is separated
+// by commas, and the same key on the command line. A relative path in the file
+// starts at the folder of the file, any other at the working directory.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"callcontroller/internal/config/source"
+	"callcontroller/internal/directory"
+	"callcontroller/internal/secret"
+	"callcontroller/internal/sip"
+)
+
+// Fault is one mistake in the configuration, Faults is all of them as an error.
+type (
+	Fault  = source.Fault
+	Faults = source.Faults
+)
+
+// Config is all that can be configured. It is read-only once it is loaded.
+type Config struct {
+	SIP    SIP
+	Media  Media
+	Log    Log
+	HTTP   HTTP
+	Users  Users
+	Policy Policy
+	Refer  Refer
+	Limits Limits
+	Drain  Drain
+
+	// Data is the directory for what must outlive the process: the self-signed
+	// certificate, the journal. Default "data".
+	Data string
+
+	places map[string][]source.Place // where the value of a key, or each value of a list, was written
+	name   string                    // of the file, for faults that have no other place
+	notes  []string
+}
+
+// SIP is the side of the phones.
+type SIP struct {
+	Domain    string   // sip.domain: host that completes a bare name to name@domain; also the realm on HTTP; required
+	Proxy     sip.URI  // sip.proxy: the next hop of all requests; may have ;transport=tcp or udp; default none: DNS of the domain
+	Listen    []Listen // sip.listen: udp://HOST:PORT and tcp://HOST:PORT; default both on 0.0.0.0:5060
+	Advertise HostPort // sip.advertise: for Via and Contact; default none: the address of the interface that routes to the proxy
+	Account   Account  // sip.account: the server's own, for users that have no SIP credentials; default none
+	Sipx      bool     // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
+}
+
+// Account is a SIP account for digest challenges. Both fields are set, or neither.
+type Account struct {
+	Username string      // sip.account.username
+	Password secret.Text // sip.account.password; refused on the command line, where everybody on the machine can read it
+}
+
+// Media is the sink that is offered to the calling party while it waits.
+type Media struct {
+	Port int // media.port: its UDP port, 0 to 65535; default 0: the system picks one
+}
+
+// Log is the log on standard error.
+type Log struct {
+	Level  slog.Level // log.level: debug, info, warn, error; default info
+	Format LogFormat  // log.format: json, text; default "": text on a terminal, else json
+}
+
+// LogFormat is the form of a log line.
+type LogFormat string
+
+// The log formats. LogAuto lets the terminal decide.
+const (
+	LogAuto LogFormat = ""
+	LogJSON LogFormat = "json"
+	LogText LogFormat = "text"
+)
+
+// HTTP is the side of the clients.
+type HTTP struct {
+	Listen     []Listen       // http.listen: http://HOST:PORT and https://HOST:PORT; default https://0.0.0.0:6666 and http://127.0.0.1:6667
+	Trusted    []netip.Prefix // http.trusted: networks whose TCP peers need no password, as CIDR or address; default nobody
+	TLS        TLS
+	MaxTimeout time.Duration // http.max_timeout: upper bound of the parameters timeout and resultCacheTime; default 3600 s
+}
+
+// TLS names PEM files. Both are set, or neither: then a self-signed certificate is made.
+type TLS struct {
+	Cert string // http.tls.cert: the certificate and what leads from it to the root; default none
+	Key  string // http.tls.key: its key; default none
+}
+
+// Users says where users come from: "users: {file: PATH}" names a file of its own,
+// "users: [...]" is a list of users in its place, in the same form as in that file
+// (see package directory/file). Default none. Whichever comes later in the order of
+// overriding counts, so users.file on the command line replaces a list.
+type Users struct {
+	File   string           // users.file: path of a YAML file
+	Inline []directory.User // users: complete, with their defaults
+}
+
+// Policy limits who can be called.
+type Policy struct {
+	Hosts []HostPort // policy.hosts: SIP hosts that may be called besides sip.domain, with any port or that one; default none
+}
+
+// Refer is how long and as whom a call in REFER mode is followed.
+type Refer struct {
+	NotifyTimeout time.Duration // refer.notify_timeout: from the accepted REFER to the first NOTIFY; default 32 s (RFC 6665, Timer N)
+	Limit         time.Duration // refer.limit: from the accepted REFER to the final sipfrag; default 180 s
+	ReferredBy    Party         // refer.referred_by: who stands in Referred-By, agent or caller; default agent
+}
+
+// Party is one of those who take part in a call.
+type Party string
+
+// The parties that can stand in Referred-By.
+const (
+	Agent  Party = "agent"
+	Caller Party = "caller"
+)
+
+// Limits bound what the server holds.
+type Limits struct {
+	Calls int // limits.calls: most calls at once; default 10000
+	Rows  int // limits.rows: most status rows of a call; default 100
+}
+
+// Drain is the end of the server.
+type Drain struct {
+	Limit time.Duration // drain.limit: from SIGTERM until the calls that still run are hung up; default 30 s
+}
+
+// Default is the configuration when nothing is configured. It lacks sip.domain.
+func Default() Config {
+	return Config{
+		SIP: SIP{Listen: []Listen{{"udp", "0.0.0.0", 5060}, {"tcp", "0.0.0.0", 5060}}},
+		Log: Log{Level: slog.LevelInfo},
+		HTTP: HTTP{
+			Listen:     []Listen{{"https", "0.0.0.0", 6666}, {"http", "127.0.0.1", 6667}},
+			MaxTimeout: time.Hour,
+		},
+		Data:   "data",
+		Refer:  Refer{NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, ReferredBy: Agent},
+		Limits: Limits{Calls: 10_000, Rows: 100},
+		Drain:  Drain{Limit: 30 * time.Second},
+	}
+}
+
+// Notes are sentences about a loaded configuration that belong in the log: its file
+// holds secrets and can be read by others.
+func (c *Config) Notes() []string { return c.notes }
