@@ -91,6 +91,9 @@ type Target struct {
 // String is the target as in "UDP 192.0.2.1:5060", for logs.
 func (t Target) String() string { return t.Protocol.String() + " " + t.Addr.String() }
 
+// LogValue makes the text only for a record that is written.
+func (t Target) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
 // Source tells from where a message came, and carries the flow on which an answer
 // goes back. A Source that was made by hand has no flow; Reply then uses whatever
 // socket or connection fits.
@@ -105,8 +108,9 @@ type Source struct {
 // Sender is told when a message that Send took could not be delivered after all:
 // on streams, where the dial or the write failed or the connection closed first.
 //
-// SendFailed is called by a goroutine of the connection, without any lock, never
-// from within Send, and at most once for each message. It must not block.
+// SendFailed is called by a goroutine of the connection, or by the one that runs
+// Close; without any lock, never from within Send, at most once for each message.
+// It must not block.
 type Sender interface {
 	SendFailed(err error)
 }

@@ -1,0 +1,71 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"callcontroller/internal/sip"
+)
+
+// socket is one UDP socket.
+type socket struct {
+	layer *Layer
+	pc    PacketConn
+	local netip.AddrPort
+}
+
+func (s *socket) send(to netip.AddrPort, data []byte) error {
+	if _, err := s.pc.WriteToUDPAddrPort(data, to); err != nil {
+		s.layer.count.sendErrors.Add(1)
+		if errors.Is(err, net.ErrClosed) {
+			err = ErrClosed
+		}
+		return fmt.Errorf("send to UDP %s: %w", to, err)
+	}
+	s.layer.count.sent.Add(1)
+	return nil
+}
+
+// serve is the read loop. Its buffer is used again at once, for a message copies
+// what it keeps.
+func (s *socket) serve() {
+	buf := make([]byte, sip.MaxMessageSize)
+	for {
+		n, from, err := s.pc.ReadFromUDPAddrPort(buf)
+		if err == nil {
+			s.take(buf[:n], unmap(from))
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) || s.layer.ctx.Err() != nil {
+			return
+		}
+		s.layer.log.Warn("UDP socket", "address", s.local, "error", err)
+		if !s.layer.pause() {
+			return
+		}
+	}
+}
+
+func (s *socket) take(data []byte, from netip.AddrPort) {
+	switch {
+	case onlyLineEnds(data):
+		s.layer.count.keepAlives.Add(1)
+	case data[0] <= 1:
+		// STUN starts with two zero bits and a method, 0 or 1 (RFC 5389 section 6);
+		// some phones send zero bytes as a keep-alive.
+		s.layer.count.notSIP.Add(1)
+	default:
+		s.layer.deliver(data, Source{Target: Target{UDP, from}, Local: s.local, socket: s})
+	}
+}
+
+func onlyLineEnds(b []byte) bool {
+	for _, c := range b {
+		if c != '\r' && c != '\n' {
+			return false
+		}
+	}
+	return true
+}
