@@ -138,6 +138,22 @@ func (ua *UA) Ack(req *sip.Message) {
 	}
 }
 
+// Orphan implements transaction.Handler: the From tag, which nobody can guess, tells
+// the session, and the CSeq whether it is about its INVITE as sent last.
+func (ua *UA) Orphan(resp *sip.Message) {
+	s, ok := ua.sessions.get(LocalTag(resp.FromTag()))
+	if !ok || resp.Get(sip.CallID) != s.sipCallID {
+		return
+	}
+	s.mu.Lock()
+	tx := s.tx
+	ours := s.invite != nil && s.invite.Get(sip.CSeq) == resp.Get(sip.CSeq)
+	s.mu.Unlock()
+	if tx != nil && ours {
+		tx.Receive(resp)
+	}
+}
+
 // outside answers what belongs to no dialog, without keeping state (rows U31, U32).
 func (ua *UA) outside(in *transaction.Incoming) {
 	switch {

@@ -242,8 +242,8 @@ func (c *Client) end() {
 	c.layer.clients.remove(key)
 }
 
-// receive moves the machine by a response that matched it.
-func (c *Client) receive(resp *sip.Message) {
+// Receive moves the machine by a response that matched it.
+func (c *Client) Receive(resp *sip.Message) {
 	switch {
 	case resp.Status < 200:
 		c.provisional(resp)

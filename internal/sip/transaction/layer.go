@@ -57,6 +57,11 @@ type Handler interface {
 	// Ack gets each ACK that belongs to no transaction, which is that of a 2xx
 	// (section 17.1.1.3).
 	Ack(req *sip.Message)
+	// Orphan gets a response without any Via, which by the book is to be dropped.
+	// A proxy was seen to relay one: a phone had answered its INVITE, after a
+	// CANCEL, with the Via of the CANCEL. Who can tell by its tag for which request
+	// it is may give it to Client.Receive.
+	Orphan(resp *sip.Message)
 }
 
 // Layer owns all transactions of one transport.
@@ -99,6 +104,10 @@ func (l *Layer) Stats() Stats {
 
 // Receive takes one message from the transport.
 func (l *Layer) Receive(m *sip.Message, from transport.Source) {
+	if m.IsResponse() && !m.Has(sip.Via) {
+		l.handler.Orphan(m)
+		return
+	}
 	if err := m.Validate(); err != nil {
 		l.refuse(m, from, err)
 		return
@@ -146,7 +155,7 @@ func (l *Layer) response(m *sip.Message) {
 		l.counters.stray.Add(1)
 		return
 	}
-	c.receive(m)
+	c.Receive(m)
 }
 
 func (l *Layer) request(m *sip.Message, from transport.Source) {
