@@ -1,0 +1,87 @@
+// Package auth finds out who sends an HTTP request: credentials in, Principal out.
+// It does not decide what a principal may do, writes no response and logs nothing;
+// it slows down nobody who guesses. It starts no goroutine.
+//
+// Each kind of credentials is an Authenticator of its own, and a Chain asks them in
+// turn. What it looks at is the TCP connection and the Authorization header. It
+// never looks at Host, X-Forwarded-For, Forwarded, X-Real-IP or sipx-user, which
+// whoever sends the request can make up.
+package auth
+
+import (
+	"errors"
+	"net/http"
+
+	"callcontroller/internal/directory"
+)
+
+// Principal is who sends a request.
+type Principal struct {
+	Name    string // of the user, never an alias; "" for a trusted peer, which has shown no credentials
+	Trusted bool   // a peer in a trusted network; it may act for any user
+	Admin   bool   // may act for any user; no kind of credentials gives it yet
+}
+
+// The errors of an Authenticator. Why credentials are refused is told to nobody: an
+// unknown user, a wrong PIN and a user without a PIN must look the same.
+var (
+	// ErrMissing: the request has no credentials of this kind. The answer is 401 with
+	// the challenges.
+	ErrMissing = errors.New("no credentials")
+	// ErrRefused: the credentials are not valid. The answer is as for ErrMissing.
+	ErrRefused = errors.New("credentials not valid")
+	// ErrInsecure: on this connection no credentials are taken. The answer is 403
+	// without a challenge, which would invite the client to send a password in the clear.
+	ErrInsecure = errors.New("Basic authentication needs HTTPS") //nolint:staticcheck // the text goes to clients as it is
+)
+
+// Authenticator knows one kind of credentials.
+type Authenticator interface {
+	// Authenticate gives the sender of the request. The error is ErrMissing when the
+	// request carries nothing of this kind, else ErrRefused or ErrInsecure.
+	Authenticate(r *http.Request) (Principal, error)
+	// Challenge gives the WWW-Authenticate values that a 401 to this request carries
+	// (RFC 9110 section 11.6.1); none when the kind cannot be used on its connection.
+	Challenge(r *http.Request) []string
+}
+
+// Directory finds a user by name or alias.
+type Directory interface {
+	Lookup(name string) (directory.User, bool)
+}
+
+// Chain asks several authenticators in turn. The first that does not answer
+// ErrMissing decides; what stands behind it is not asked, so a trusted peer is
+// trusted whatever credentials it sends besides.
+type Chain []Authenticator
+
+// Authenticate gives ErrInsecure in the place of the other errors when the answer
+// could have no challenge, since a 401 must have one (RFC 9110 section 15.5.2).
+func (c Chain) Authenticate(r *http.Request) (Principal, error) {
+	for _, a := range c {
+		p, err := a.Authenticate(r)
+		if err == nil {
+			return p, nil
+		}
+		if !errors.Is(err, ErrMissing) {
+			return Principal{}, c.answerable(r, err)
+		}
+	}
+	return Principal{}, c.answerable(r, ErrMissing)
+}
+
+func (c Chain) answerable(r *http.Request, err error) error {
+	if len(c.Challenge(r)) == 0 {
+		return ErrInsecure
+	}
+	return err
+}
+
+// Challenge gives the challenges of all kinds that can be used on this request.
+func (c Chain) Challenge(r *http.Request) []string {
+	var all []string
+	for _, a := range c {
+		all = append(all, a.Challenge(r)...)
+	}
+	return all
+}
