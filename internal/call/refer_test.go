@@ -260,8 +260,10 @@ func TestFragStatus(t *testing.T) {
 func BenchmarkReferCall(b *testing.B) {
 	o := order()
 	events := []Event{
-		Start{}, progress(100), progress(180), answer(200), referred(202), notify(active, "SIP/2.0 100 Trying\r\n"),
-		notify(active, "SIP/2.0 180 Ringing\r\n"), notify(terminal, "SIP/2.0 200 OK\r\n"), Released{},
+		Start{},
+		progress(100), progress(180), answer(200), referred(202), notify(active, "SIP/2.0 100 Trying\r\n"),
+		notify(active, "SIP/2.0 180 Ringing\r\n"), notify(terminal, "SIP/2.0 200 OK\r\n"),
+		Released{},
 	}
 	b.ReportAllocs()
 	for b.Loop() {

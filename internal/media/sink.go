@@ -30,7 +30,7 @@ func Open(ctx context.Context, port int) (*Sink, error) {
 	}
 	if u, ok := conn.(*net.UDPConn); ok {
 		if err := u.SetReadBuffer(buffer); err != nil {
-			conn.Close() //nolint:errcheck // The first error is the one to tell.
+			conn.Close()
 			return nil, fmt.Errorf("media.port %d: %w", port, err)
 		}
 	}

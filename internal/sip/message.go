@@ -81,6 +81,7 @@ func NewResponse(req *Message, status int, reason, toTag string) *Message {
 			m.Add(f.Header, f.Value)
 		case To:
 			m.Add(To, withTag(f.Value, toTag))
+		default:
 		}
 	}
 	return m

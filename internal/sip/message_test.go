@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -55,8 +56,10 @@ func TestParse(t *testing.T) {
 	x, _ := from.Params.Get("x")
 	got := []any{from.Display, from.URI.String(), from.Tag(), x, via.Branch(), via.Port, cseq, routes, m.GetOther("x-strange-field"), string(m.Body)}
 	want := []any{
-		`A, "B" <x>`, "sip:203@example.com;p=1", "88", "a;b", "z9hG4bK1", 5060, CSeqValue{7, "INVITE"},
-		[]string{"<sip:p1.example.com;lr;ftag=1>", `<sip:p2.example.com;lr=on>;odd="x,y"`}, "kept   as  it is", "v=0\n",
+		`A, "B" <x>`, "sip:203@example.com;p=1", "88", "a;b", "z9hG4bK1", 5060,
+		CSeqValue{7, "INVITE"},
+		[]string{"<sip:p1.example.com;lr;ftag=1>", `<sip:p2.example.com;lr=on>;odd="x,y"`},
+		"kept   as  it is", "v=0\n",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -69,11 +72,11 @@ func TestParse(t *testing.T) {
 
 // TestStrict: what must not be guessed is refused with the right status.
 func TestStrict(t *testing.T) {
-	change := func(old, new string) string {
+	change := func(old, with string) string {
 		if !strings.Contains(invite, old) {
 			t.Fatalf("the message has no %q", old)
 		}
-		return strings.Replace(invite, old, new, 1)
+		return strings.Replace(invite, old, with, 1)
 	}
 	tests := map[string]struct {
 		text   string
@@ -98,7 +101,8 @@ func TestStrict(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := parse(t, test.text).Validate()
-			bad, ok := err.(*Invalid)
+			bad := &Invalid{}
+			ok := errors.As(err, &bad)
 			if !ok || bad.Status != test.status {
 				t.Errorf("Validate says %v, want status %d", err, test.status)
 			}

@@ -80,11 +80,11 @@ func (m *Message) parseStartLine(line string) error {
 			return ErrStartLine
 		}
 		rest = trimmed
-		m.fault("white space after the version in the request line")
+		m.faultf("white space after the version in the request line")
 	}
 	m.Method, m.RequestURI, m.version = method, rest[:i], rest[i+1:]
 	if m.RequestURI == "" || strings.ContainsAny(m.RequestURI, " \t<>") {
-		m.fault("Request-URI with white space or angle brackets")
+		m.faultf("Request-URI with white space or angle brackets")
 	}
 	return nil
 }
@@ -108,8 +108,8 @@ func (m *Message) parseStatusLine(line string) error {
 	return nil
 }
 
-// fault notes the first thing that is wrong in a message that could still be read.
-func (m *Message) fault(format string, args ...any) {
+// faultf notes the first thing that is wrong in a message that could still be read.
+func (m *Message) faultf(format string, args ...any) {
 	if m.defect == nil {
 		m.defect = fmt.Errorf(format, args...)
 	}
@@ -157,12 +157,12 @@ func unfold(line, rest string) (joined, remaining string) {
 func (m *Message) parseField(line string) {
 	colon := strings.IndexByte(line, ':')
 	if colon < 0 {
-		m.fault("header line without a colon")
+		m.faultf("header line without a colon")
 		return
 	}
 	name := strings.TrimRight(line[:colon], " \t")
 	if !IsToken(name) {
-		m.fault("header field name is not a token")
+		m.faultf("header field name is not a token")
 		return
 	}
 	value := strings.Trim(line[colon+1:], " \t")
@@ -175,11 +175,11 @@ func (m *Message) takeBody(rest string) {
 	n, given, err := m.contentLength()
 	switch {
 	case err != nil:
-		m.fault("%w", err)
+		m.faultf("%w", err)
 	case !given:
 		n = len(rest)
 	case n > len(rest):
-		m.fault("Content-Length is %d but only %d bytes follow", n, len(rest))
+		m.faultf("Content-Length is %d but only %d bytes follow", n, len(rest))
 		n = len(rest)
 	}
 	if err == nil && n > 0 {

@@ -35,7 +35,7 @@ func verdict(data []byte) string {
 	if err != nil {
 		return "drop"
 	}
-	var bad *Invalid
+	var bad *InvalidError
 	switch err := m.Validate(); {
 	case err == nil:
 		return "ok"

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Invalid is what is wrong with a message that could be read, and the status with
+// InvalidError is what is wrong with a message that could be read, and the status with
 // which a request of that kind is to be answered.
-type Invalid struct {
+type InvalidError struct {
 	Status int // 400, 416 or 505
 	Err    error
 }
 
-func (e *Invalid) Error() string { return e.Err.Error() }
+func (e *InvalidError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.
-func (e *Invalid) Unwrap() error { return e.Err }
+func (e *InvalidError) Unwrap() error { return e.Err }
 
-func invalid(status int, format string, args ...any) *Invalid {
-	return &Invalid{Status: status, Err: fmt.Errorf(format, args...)}
+func invalid(status int, format string, args ...any) *InvalidError {
+	return &InvalidError{Status: status, Err: fmt.Errorf(format, args...)}
 }
 
 // Validate tells the first thing for which RFC 3261 wants the message refused:
@@ -31,7 +31,7 @@ func (m *Message) Validate() error {
 		return invalid(505, "version %q is not %s", clip(m.version), Version)
 	}
 	if m.defect != nil {
-		return &Invalid{Status: 400, Err: m.defect}
+		return &InvalidError{Status: 400, Err: m.defect}
 	}
 	if err := m.validateFields(); err != nil {
 		return err

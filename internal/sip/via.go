@@ -59,11 +59,11 @@ func ParseVia(s string) (ViaValue, error) {
 func viaProtocolEnd(s string) int {
 	slashes, token := 0, false
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '/':
+		switch c := s[i]; c {
+		case '/':
 			slashes++
 			token = false
-		case c == ' ' || c == '\t':
+		case ' ', '\t':
 			if slashes == 2 && token {
 				return i
 			}

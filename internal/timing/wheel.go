@@ -172,8 +172,8 @@ func (w *Wheel) run() {
 			w.fire(due)
 			continue
 		}
-		d, any := w.untilNext()
-		if any {
+		d, some := w.untilNext()
+		if some {
 			sleep.Reset(d)
 		} else {
 			sleep.Stop()
@@ -266,9 +266,9 @@ func (w *Wheel) expire(t *Timer) []fired {
 	return due
 }
 
-// untilNext is how long the goroutine may sleep; any is false without timers. It
+// untilNext is how long the goroutine may sleep; some is false without timers. It
 // looks only at slots: a stopped timer may cost one needless wake-up.
-func (w *Wheel) untilNext() (d time.Duration, any bool) {
+func (w *Wheel) untilNext() (d time.Duration, some bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.running == 0 {

@@ -10,12 +10,12 @@ import (
 	"callcontroller/internal/sip"
 )
 
-// LocalTag is the tag on our side of a dialog, RemoteTag that of the peer. They
-// are types so that they cannot be swapped.
-type (
-	LocalTag  string
-	RemoteTag string
-)
+// LocalTag is the tag on our side of a dialog: a type of its own, so that it cannot
+// be swapped with the other one.
+type LocalTag string
+
+// RemoteTag is the tag on the peer's side of a dialog.
+type RemoteTag string
 
 // maxRoutes bounds a route set; a path through more proxies is a loop or an attack.
 const maxRoutes = 32

@@ -60,6 +60,7 @@ func skeleton(req *sip.Message) *sip.Message {
 		switch f.Header {
 		case sip.Via, sip.Route, sip.From, sip.To, sip.CallID, sip.CSeq, sip.MaxForwards:
 			k.Fields = append(k.Fields, f)
+		default:
 		}
 	}
 	return k

@@ -125,7 +125,7 @@ func (l *Layer) Receive(m *sip.Message, from transport.Source) {
 func (l *Layer) refuse(m *sip.Message, from transport.Source, err error) {
 	l.counters.invalid.Add(1)
 	l.log.Debug("invalid SIP message", "peer", from.Addr.String(), "error", err)
-	var bad *sip.Invalid
+	var bad *sip.InvalidError
 	if m.IsResponse() || m.Method == sip.ACK || !errors.As(err, &bad) {
 		return
 	}
