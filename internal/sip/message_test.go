@@ -101,7 +101,7 @@ func TestStrict(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := parse(t, test.text).Validate()
-			bad := &Invalid{}
+			bad := &InvalidError{}
 			ok := errors.As(err, &bad)
 			if !ok || bad.Status != test.status {
 				t.Errorf("Validate says %v, want status %d", err, test.status)
