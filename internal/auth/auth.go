@@ -32,7 +32,7 @@ var (
 	ErrRefused = errors.New("credentials not valid")
 	// ErrInsecure: on this connection no credentials are taken. The answer is 403
 	// without a challenge, which would invite the client to send a password in the clear.
-	ErrInsecure = errors.New("Basic authentication needs HTTPS") //nolint:staticcheck // the text goes to clients as it is
+	ErrInsecure = errors.New("Basic authentication needs HTTPS")
 )
 
 // Authenticator knows one kind of credentials.

@@ -21,11 +21,11 @@ import (
 	"callcontroller/internal/sip"
 )
 
-// Fault is one mistake in the configuration, Faults is all of them as an error.
-type (
-	Fault  = source.Fault
-	Faults = source.Faults
-)
+// Fault is one mistake in the configuration.
+type Fault = source.Fault
+
+// Faults is all of them, an error when it is not empty.
+type Faults = source.Faults //nolint:errname // a list of faults, which is an error only when it is not empty
 
 // Config is all that can be configured. It is read-only once it is loaded.
 type Config struct {

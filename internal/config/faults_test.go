@@ -51,6 +51,8 @@ func TestSingleFaults(t *testing.T) {
 			"use https://, or 127.0.0.1, or name the networks that need no password in http.trusted"},
 		{"sip: {domain: a}\nusers: {file: missing.yaml}", `:2:15: users.file "DIR/missing.yaml": open DIR/missing.yaml: no such file or directory`},
 		{"sip: {domain: a}\nsip.sipx: true\nsip.domain: b", ":3:1: sip.domain: stands here a second time"},
+		{"sip: {domain: a}\nusers: []\nusers.file: f", ":3:1: users.file: stands here a second time"},
+		{"sip: {domain: a}\nusers.file: \"\"\nusers: []", ":3:1: users: stands here a second time"},
 		{"sip: {domain: a}\nusers: 5", `:2:8: users: must be a mapping: lines of the form "name: value"`},
 	} {
 		c, err := load(t, tt.text, nil, nil)

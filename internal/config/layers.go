@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -73,7 +72,7 @@ func (l *loader) readCommandLine(overrides map[string]string) {
 		case !ok:
 			l.fault(at, key, "", l.unknown(key))
 		case f.kind == hidden:
-			l.fault(at, key, "", fmt.Sprintf("is a secret, and everybody on this machine can read a command line; use the file or %s", variable(key)))
+			l.fault(at, key, "", "is a secret, and everybody on this machine can read a command line; use the file or "+variable(key))
 		default:
 			layer[key] = newEntry(f, overrides[key], at)
 		}

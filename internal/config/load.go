@@ -111,9 +111,8 @@ func (l *loader) readFile(name string) bool {
 func (l *loader) readSection(n *yaml.Node, at string, layer map[string]any) {
 	for _, f := range l.doc.Fields(n, at) {
 		known, ok := l.fields[f.Path]
-		_, twice := layer[f.Path]
 		switch {
-		case twice: // once nested, once with dots in its name
+		case given(layer, f.Path): // once nested, once with dots in its name
 			l.doc.Fault(f.NameAt, f.Path, "", "stands here a second time")
 		case ok:
 			if e, ok := l.readValue(known, f); ok {
@@ -130,12 +129,21 @@ func (l *loader) readSection(n *yaml.Node, at string, layer map[string]any) {
 	}
 }
 
+// given tells whether a layer has the key already; a list of users and a users file
+// are one key in two forms.
+func given(layer map[string]any, key string) bool {
+	_, twice := layer[key]
+	_, asList := layer["users"]
+	_, asFile := layer["users.file"]
+	return twice || key == "users.file" && asList || key == "users" && asFile
+}
+
 func (l *loader) isSection(at string) bool {
 	return slices.ContainsFunc(l.keys, func(key string) bool { return strings.HasPrefix(key, at+".") })
 }
 
 func (l *loader) unknown(key string) string {
-	return source.Unknown(key, append(l.keys, l.sections()...))
+	return source.Unknown(key, slices.Concat(l.keys, l.sections()))
 }
 
 // sections are the front parts of the keys.

@@ -69,7 +69,7 @@ func clip(s string) string {
 }
 
 // Faults is all that is wrong, an error when it is not empty.
-type Faults []Fault
+type Faults []Fault //nolint:errname // a list of faults, which is an error only when it is not empty
 
 // Error gives one fault a line.
 func (f Faults) Error() string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -186,7 +187,7 @@ func TestReloadWhileLookingUp(t *testing.T) {
 	}
 	close(done)
 	readers.Wait()
-	if user, _ := d.Lookup("a"); user.DisplayName != fmt.Sprint(states-1) {
+	if user, _ := d.Lookup("a"); user.DisplayName != strconv.Itoa(states-1) {
 		t.Errorf("%+v", user)
 	}
 }
@@ -194,7 +195,7 @@ func TestReloadWhileLookingUp(t *testing.T) {
 func BenchmarkLookup(b *testing.B) {
 	users := make([]directory.User, 10_000)
 	for i := range users {
-		users[i].Name = fmt.Sprint(i)
+		users[i].Name = strconv.Itoa(i)
 	}
 	d, err := file.FromUsers(users, domain)
 	if err != nil {
