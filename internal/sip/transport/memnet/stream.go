@@ -59,6 +59,14 @@ func (l *listener) Close() error {
 	return err
 }
 
+func (l *listener) refuseIfClosed() {
+	select {
+	case <-l.done:
+		l.refuse()
+	default:
+	}
+}
+
 // refuse closes what waits for Accept.
 func (l *listener) refuse() {
 	for {
@@ -94,6 +102,7 @@ func (h *host) Dial(ctx context.Context, local, addr netip.AddrPort) (net.Conn, 
 	ours, theirs := n.pair(from, addr)
 	select {
 	case l.waiting <- theirs:
+		l.refuseIfClosed() // It may have closed this moment, and seen nobody wait.
 		return ours, nil
 	case <-l.done:
 		return nil, failure("dial", addr, syscall.ECONNREFUSED)
