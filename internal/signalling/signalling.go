@@ -21,6 +21,10 @@ import (
 // (CONTRACT 8.1).
 const contactUser = "callcontroller"
 
+// Methods are those that a Signaller's dialogs take from the phones, in the form of
+// dialog.Config.Allow.
+var Methods = []string{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.NOTIFY}
+
 // Config is what a Signaller needs.
 type Config struct {
 	UA *dialog.UA
