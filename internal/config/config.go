@@ -50,11 +50,12 @@ type Config struct {
 
 // SIP is the side of the phones.
 type SIP struct {
-	Domain    string   // sip.domain: host that completes a bare name to name@domain; also the realm on HTTP; required
+	Domain    string   // sip.domain: host that completes a bare name to name@domain; required
 	Proxy     sip.URI  // sip.proxy: the next hop of all requests; may have ;transport=tcp or udp; default none: DNS of the domain
 	Listen    []Listen // sip.listen: udp://HOST:PORT and tcp://HOST:PORT; default both on 0.0.0.0:5060
 	Advertise HostPort // sip.advertise: for Via and Contact; default none: the address of the interface that routes to the proxy
 	Account   Account  // sip.account: the server's own, for users that have no SIP credentials; default none
+	Realm     string   // sip.realm: the realm that SIP credentials answer, no other, and that HTTP asks in; default: sip.domain
 	Sipx      bool     // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
 }
 

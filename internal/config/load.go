@@ -30,6 +30,7 @@ func Load(file string, environ []string, overrides map[string]string) (*Config, 
 	l.readEnvironment(environ)
 	l.readCommandLine(overrides)
 	l.apply()
+	c.SIP.Realm = cmp.Or(c.SIP.Realm, c.SIP.Domain)
 	if readable {
 		l.validate()
 	}
