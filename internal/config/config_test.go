@@ -52,6 +52,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			Listen:    []config.Listen{{"udp", "127.0.0.1", 0}, {"tcp", "::1", 5062}},
 			Advertise: config.HostPort{Host: "[2001:db8::1]", Port: 5060},
 			Account:   config.Account{Username: "200", Password: secret.New("geheim")},
+			Realm:     "lab.test",
 			Sipx:      true,
 		},
 		Media: config.Media{Port: 40000},
@@ -86,7 +87,7 @@ func TestZ26DefaultsAreSafe(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Default()
-	want.SIP.Domain = "lab.test"
+	want.SIP.Domain, want.SIP.Realm = "lab.test", "lab.test"
 	if diff := cmp.Diff(&want, c, sameValues); diff != "" {
 		t.Error(diff)
 	}
@@ -196,7 +197,7 @@ func TestDump(t *testing.T) {
 // What Dump prints is a configuration again, but for the secrets.
 func TestDumpCanBeLoaded(t *testing.T) {
 	c := config.Default()
-	c.SIP.Domain = "lab.test"
+	c.SIP.Domain, c.SIP.Realm = "lab.test", "lab.test"
 	c.Users.Inline = []directory.User{{Name: "a", Aliases: []string{"b"}, Identity: "c@d"}}
 	var out bytes.Buffer
 	if err := c.Dump(&out); err != nil {
