@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"callcontroller/internal/app"
+	"callcontroller/internal/config"
+)
+
+// configFlags say where the configuration comes from.
+type configFlags struct {
+	Config string            `short:"c" env:"CALLCONTROLLER_CONFIG" placeholder:"FILE" help:"Configuration file (YAML)."`
+	Set    map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"Override one key of the configuration, such as sip.domain=example.com. May be repeated."`
+}
+
+func (f *configFlags) load() (*config.Config, error) {
+	return config.Load(f.Config, environment(), f.Set)
+}
+
+// environment is the process environment without the variable that is a flag of the
+// command line and no key of the configuration.
+func environment() []string {
+	var kept []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "CALLCONTROLLER_CONFIG=") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+type serve struct {
+	configFlags
+}
+
+// Run runs the server until SIGTERM or SIGINT; SIGHUP reads the users anew.
+func (s *serve) Run() error {
+	cfg, err := s.load()
+	if err != nil {
+		return fmt.Errorf("configuration:\n%w", err)
+	}
+	log := newLog(cfg, os.Stderr)
+	for _, note := range cfg.Notes() {
+		log.Warn(note)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	a, err := app.Start(ctx, cfg, app.Options{Log: log, Version: version, Reread: s.load})
+	if err != nil {
+		return err
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			reload(a, log)
+		case <-ctx.Done():
+			stop() // A second signal ends the process at once.
+			log.Info("stopping: no new calls, running ones are finished or hung up", "limit", cfg.Drain.Limit.String())
+			return a.Stop(context.Background())
+		}
+	}
+}
+
+func reload(a *app.App, log *slog.Logger) {
+	if err := a.Reload(); err != nil {
+		log.Error("users not reloaded: the old ones stay in force", "error", err)
+		return
+	}
+	log.Info("users reloaded")
+}
+
+// newLog makes the log: text on a terminal, else one JSON object a line, unless the
+// configuration says otherwise.
+func newLog(cfg *config.Config, f *os.File) *slog.Logger {
+	o := &slog.HandlerOptions{Level: cfg.Log.Level}
+	text := cfg.Log.Format == config.LogText || cfg.Log.Format == config.LogAuto && term.IsTerminal(int(f.Fd()))
+	if text {
+		return slog.New(slog.NewTextHandler(f, o))
+	}
+	return slog.New(slog.NewJSONHandler(f, o))
+}
+
+type checkConfig struct {
+	configFlags
+}
+
+// Run prints the configuration in force, or all its faults.
+func (c *checkConfig) Run(out io.Writer) error {
+	cfg, err := c.load()
+	if err != nil {
+		return fmt.Errorf("configuration:\n%w", err)
+	}
+	for _, note := range cfg.Notes() {
+		fmt.Fprintln(os.Stderr, "note:", note)
+	}
+	return cfg.Dump(out)
+}
