@@ -18,6 +18,17 @@ var (
 // while more bytes are needed. An error means that the stream cannot be followed
 // any further.
 func Frame(buf []byte) (skip, n int, err error) {
+	skip, n, err = FrameSize(buf)
+	if n > len(buf)-skip {
+		n = 0
+	}
+	return skip, n, err
+}
+
+// FrameSize is Frame for who gets a message in many pieces: n is known as soon as
+// the header is whole, though more of the body may have to come. So nobody needs
+// to ask again, and have the header read again, before n bytes are there.
+func FrameSize(buf []byte) (skip, n int, err error) {
 	for skip < len(buf) && (buf[skip] == '\r' || buf[skip] == '\n') {
 		skip++
 	}
@@ -35,9 +46,6 @@ func Frame(buf []byte) (skip, n int, err error) {
 	}
 	if header+body > MaxMessageSize {
 		return skip, 0, ErrTooLarge
-	}
-	if header+body > len(rest) {
-		return skip, 0, nil
 	}
 	return skip, header + body, nil
 }

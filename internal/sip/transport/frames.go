@@ -19,6 +19,8 @@ type frames struct {
 	buf        []byte
 	start, end int // buf[start:end] is what no message was made of yet
 	blank      int // line ends since the last message or ping
+	seen       int // bytes of the message in which the end of the header was looked for in vain
+	size       int // of the message, known once its header is whole; else 0
 }
 
 // room is where the next read goes; what next gave before is no longer valid.
@@ -45,17 +47,47 @@ func (f *frames) rest() []byte { return f.buf[f.start:f.end] }
 // next gives the next whole message, nil while more bytes are needed. ping tells
 // that a keep-alive stood before it, or alone: two line ends between messages
 // (RFC 5626 section 3.5.1). An error means that the stream has to be closed.
+//
+// A message that comes byte by byte costs not much more than one that comes whole:
+// its header is looked at again only when that has ended.
 func (f *frames) next() (msg []byte, ping bool, err error) {
-	skip, n, err := sip.Frame(f.rest())
-	f.blank += bytes.Count(f.rest()[:skip], []byte{'\n'})
-	f.start += skip
-	if f.blank >= 2 {
-		ping, f.blank = true, f.blank%2
+	if f.seen == 0 {
+		ping = f.skipLineEnds()
 	}
-	if n > 0 {
-		msg = f.rest()[:n]
-		f.start += n
-		f.blank = 0
+	rest := f.rest()
+	if f.size == 0 && !f.headerEnds(rest) && len(rest) <= sip.MaxMessageSize {
+		return nil, ping, nil
 	}
-	return msg, ping, err
+	if f.size == 0 {
+		if _, f.size, err = sip.FrameSize(rest); err != nil {
+			return nil, ping, err
+		}
+	}
+	if f.size == 0 || f.size > len(rest) {
+		return nil, ping, nil
+	}
+	msg = rest[:f.size]
+	f.start += f.size
+	f.seen, f.size, f.blank = 0, 0, 0
+	return msg, ping, nil
+}
+
+func (f *frames) skipLineEnds() (ping bool) {
+	before := f.rest()
+	after := bytes.TrimLeft(before, "\r\n")
+	skipped := len(before) - len(after)
+	f.start += skipped
+	f.blank += bytes.Count(before[:skipped], []byte{'\n'})
+	if f.blank < 2 {
+		return false
+	}
+	f.blank %= 2
+	return true
+}
+
+// headerEnds looks for an empty line where it has not looked before.
+func (f *frames) headerEnds(rest []byte) bool {
+	fresh := rest[max(0, f.seen-2):] // "\n\r" may have come before.
+	f.seen = len(rest)
+	return bytes.Contains(fresh, []byte("\n\n")) || bytes.Contains(fresh, []byte("\n\r\n"))
 }
