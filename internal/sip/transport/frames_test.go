@@ -10,8 +10,8 @@ import (
 	"callcontroller/internal/sip"
 )
 
-// cut feeds data in pieces whose sizes sizes gives (0 counts as 256), round and
-// round, and tells what came out.
+// cut feeds data in pieces of the given sizes (0 counts as 1), round and round, and
+// tells what came out.
 func cut(data, sizes []byte) (messages []string, pings int, err error) {
 	if len(sizes) == 0 {
 		sizes = []byte{255}

@@ -29,55 +29,55 @@ type arrival struct {
 // peer is a layer and what it received.
 type peer struct {
 	*transport.Layer
-	t   testing.TB
+	tb  testing.TB
 	got chan arrival
 }
 
-func newPeer(t testing.TB, c transport.Config) *peer {
-	t.Helper()
-	p := &peer{t: t, got: make(chan arrival, 4096)}
+func newPeer(tb testing.TB, c transport.Config) *peer {
+	tb.Helper()
+	p := &peer{tb: tb, got: make(chan arrival, 4096)}
 	p.Layer = transport.New(c, func(m *sip.Message, from transport.Source) { p.got <- arrival{m, from} })
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := p.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+			tb.Errorf("Close: %v", err)
 		}
 	})
 	return p
 }
 
 func (p *peer) listen(protocol transport.Protocol, addr string) transport.Target {
-	p.t.Helper()
-	at, err := p.Listen(p.t.Context(), protocol, addr)
+	p.tb.Helper()
+	at, err := p.Listen(p.tb.Context(), protocol, addr)
 	if err != nil {
-		p.t.Fatalf("Listen: %v", err)
+		p.tb.Fatalf("Listen: %v", err)
 	}
 	return transport.Target{Protocol: protocol, Addr: at}
 }
 
 func (p *peer) next() arrival {
-	p.t.Helper()
+	p.tb.Helper()
 	select {
 	case a := <-p.got:
 		return a
 	case <-time.After(patience):
-		p.t.Fatal("no message came")
+		p.tb.Fatal("no message came")
 		return arrival{}
 	}
 }
 
 func (p *peer) send(to transport.Target, data string) {
-	p.t.Helper()
+	p.tb.Helper()
 	if err := p.Send(to, []byte(data), nil); err != nil {
-		p.t.Fatalf("Send: %v", err)
+		p.tb.Fatalf("Send: %v", err)
 	}
 }
 
 // eventually polls what no channel tells.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(patience); !ok(); {
 		if time.Now().After(end) {
-			t.Fatalf("never: %s", what)
+			tb.Fatalf("never: %s", what)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -93,11 +93,11 @@ func request(n int, via string) string {
 
 const someVia = "SIP/2.0/TCP client.invalid:5999;branch=z9hG4bK1"
 
-func number(t testing.TB, m *sip.Message) int {
-	t.Helper()
+func number(tb testing.TB, m *sip.Message) int {
+	tb.Helper()
 	c, err := m.CSeq()
 	if err != nil {
-		t.Fatalf("CSeq: %v", err)
+		tb.Fatalf("CSeq: %v", err)
 	}
 	return int(c.Seq) - 1
 }
@@ -125,33 +125,33 @@ func (f *failures) all() []error {
 }
 
 // dial opens a raw TCP connection to a target.
-func dial(t testing.TB, to transport.Target) *net.TCPConn {
-	t.Helper()
+func dial(tb testing.TB, to transport.Target) *net.TCPConn {
+	tb.Helper()
 	var d net.Dialer
-	c, err := d.DialContext(t.Context(), "tcp", to.Addr.String())
+	c, err := d.DialContext(tb.Context(), "tcp", to.Addr.String())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c.(*net.TCPConn)
 }
 
-func write(t testing.TB, c net.Conn, data string) {
-	t.Helper()
+func write(tb testing.TB, c net.Conn, data string) {
+	tb.Helper()
 	if _, err := c.Write([]byte(data)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // readMessage reads one message from a raw connection.
-func readMessage(t testing.TB, c net.Conn) *sip.Message {
-	t.Helper()
+func readMessage(tb testing.TB, c net.Conn) *sip.Message {
+	tb.Helper()
 	m, err := nextMessage(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }
@@ -173,25 +173,25 @@ func nextMessage(c net.Conn) (*sip.Message, error) {
 }
 
 // wantClosed reads until the peer closes.
-func wantClosed(t testing.TB, c net.Conn) {
-	t.Helper()
+func wantClosed(tb testing.TB, c net.Conn) {
+	tb.Helper()
 	buf := make([]byte, 4096)
 	for {
 		if _, err := c.Read(buf); err != nil {
 			var late net.Error
 			if errors.As(err, &late) && late.Timeout() {
-				t.Fatal("connection was not closed")
+				tb.Fatal("connection was not closed")
 			}
 			return
 		}
 	}
 }
 
-func needIPv6(t testing.TB) {
-	t.Helper()
+func needIPv6(tb testing.TB) {
+	tb.Helper()
 	c, err := net.ListenPacket("udp6", "[::1]:0")
 	if err != nil {
-		t.Skipf("this machine has no IPv6 loopback: %v", err)
+		tb.Skipf("this machine has no IPv6 loopback: %v", err)
 	}
 	_ = c.Close()
 }

@@ -40,7 +40,7 @@ type Layer struct {
 	conns  connTable
 	count  counters
 
-	ctx    context.Context // ends with Close
+	ctx    context.Context //nolint:containedctx // The life of the layer, which its dials end with.
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // all goroutines
 

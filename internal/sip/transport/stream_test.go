@@ -1,8 +1,11 @@
 package transport_test
 
 import (
-	"fmt"
+	"errors"
+	"net"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +68,7 @@ func TestTCPFraming(t *testing.T) {
 		all.WriteString(strings.Repeat("\r\n", n%2)) // Line ends between messages are allowed.
 	}
 	for _, size := range []int{1, 2, 3, 7, 61, 1000, all.Len()} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			c := dial(t, to)
 			for rest := all.String(); rest != ""; {
 				n := min(size, len(rest))
@@ -322,5 +325,43 @@ func TestDialFrom(t *testing.T) {
 	a.send(b.listen(transport.TCP, "127.0.0.1:0"), request(1, someVia))
 	if in := b.next(); in.from.Addr.Addr() != addr("127.0.0.3") {
 		t.Errorf("came from %v, want 127.0.0.3", in.from.Addr)
+	}
+}
+
+// TestStalledReader is row X20 with the system's sockets; see TestStalledReader_X20.
+func TestStalledReader(t *testing.T) {
+	a := newPeer(t, transport.Config{WriteTimeout: 20 * time.Millisecond})
+	stuck, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stuck.Close() }()
+	to := transport.Target{Protocol: transport.TCP, Addr: stuck.Addr().(*net.TCPAddr).AddrPort()}
+	f := newFailures()
+	big := []byte(strings.Repeat("x", 60000))
+	for range 256 { // 15 MB, more than the system buffers.
+		if err := a.Send(to, big, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the stalled connection closed", func() bool { return a.Stats().OpenConnections == 0 })
+	<-f.told
+	if errs := f.all(); !errors.Is(errs[0], os.ErrDeadlineExceeded) {
+		t.Errorf("told %v, want a deadline", errs[0])
+	}
+}
+
+// TestReplyWithoutFlow: a Source that was made by hand still finds a way.
+func TestReplyWithoutFlow(t *testing.T) {
+	a, b := newPeer(t, transport.Config{}), newPeer(t, transport.Config{})
+	from := a.listen(transport.UDP, "127.0.0.1:0")
+	for _, p := range []transport.Protocol{transport.UDP, transport.TCP} {
+		to := b.listen(p, "127.0.0.1:0")
+		if err := a.Reply(transport.Source{Target: to}, int(to.Addr.Port()), []byte(request(1, someVia))); err != nil {
+			t.Fatal(err)
+		}
+		if in := b.next(); p == transport.UDP && in.from.Target != from {
+			t.Errorf("came from %v, want %v", in.from.Target, from)
+		}
 	}
 }

@@ -22,16 +22,13 @@ var (
 	there = netip.MustParseAddr("192.0.2.2")
 )
 
-// world runs f in virtual time with a layer that listens by TCP on here, and a
-// network to reach it.
-func world(t *testing.T, config transport.Config, f func(t *testing.T, n *memnet.Network, p *peer, to transport.Target)) {
+// newWorld makes a layer that listens by TCP on here, and the network around it.
+func newWorld(t *testing.T, config transport.Config) (n *memnet.Network, p *peer, to transport.Target) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		n := memnet.New(memnet.Options{})
-		config.Net = n.Host(here)
-		p := newPeer(t, config)
-		f(t, n, p, p.listen(transport.TCP, ":5060"))
-	})
+	n = memnet.New(memnet.Options{})
+	config.Net = n.Host(here)
+	p = newPeer(t, config)
+	return n, p, p.listen(transport.TCP, ":5060")
 }
 
 func memDial(t *testing.T, n *memnet.Network, from netip.Addr, to transport.Target) net.Conn {
@@ -52,7 +49,8 @@ func lifetime(c net.Conn) time.Duration {
 }
 
 func TestSilentConnection_Z18(t *testing.T) {
-	world(t, transport.Config{}, func(t *testing.T, n *memnet.Network, p *peer, to transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, to := newWorld(t, transport.Config{})
 		if d := lifetime(memDial(t, n, there, to)); d != 10*time.Second {
 			t.Errorf("a silent connection lived %v, want 10 s", d)
 		}
@@ -63,7 +61,8 @@ func TestSilentConnection_Z18(t *testing.T) {
 }
 
 func TestSlowLoris_Z18(t *testing.T) {
-	world(t, transport.Config{}, func(t *testing.T, n *memnet.Network, p *peer, to transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, to := newWorld(t, transport.Config{})
 		c := memDial(t, n, there, to)
 		write(t, c, request(0, someVia))
 		p.next()
@@ -86,7 +85,8 @@ func TestSlowLoris_Z18(t *testing.T) {
 
 // TestSlowButWhole: messages that are slow, but each within its limit.
 func TestSlowButWhole(t *testing.T) {
-	world(t, transport.Config{}, func(t *testing.T, n *memnet.Network, p *peer, to transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, to := newWorld(t, transport.Config{})
 		c := memDial(t, n, there, to)
 		for i := range 5 {
 			m := request(i, someVia)
@@ -99,7 +99,8 @@ func TestSlowButWhole(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	world(t, transport.Config{}, func(t *testing.T, n *memnet.Network, p *peer, to transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, to := newWorld(t, transport.Config{})
 		c := memDial(t, n, there, to)
 		write(t, c, request(0, someVia))
 		in := p.next()
@@ -115,7 +116,8 @@ func TestIdleTimeout(t *testing.T) {
 }
 
 func TestOutboundIdleTimeout(t *testing.T) {
-	world(t, transport.Config{}, func(t *testing.T, n *memnet.Network, p *peer, _ transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, _ := newWorld(t, transport.Config{})
 		ln, err := n.Host(there).Listen(t.Context(), ":5060")
 		if err != nil {
 			t.Fatal(err)
@@ -136,7 +138,8 @@ func TestOutboundIdleTimeout(t *testing.T) {
 // it, and disturbs no one else.
 func TestStalledReader_X20(t *testing.T) {
 	config := transport.Config{WriteQueue: 20}
-	world(t, config, func(t *testing.T, n *memnet.Network, p *peer, to transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, to := newWorld(t, config)
 		stuck, fine := memDial(t, n, there, to), memDial(t, n, netip.MustParseAddr("192.0.2.3"), to)
 		n.Stall(there)
 		write(t, stuck, request(1, someVia))
@@ -182,8 +185,30 @@ func TestStalledReader_X20(t *testing.T) {
 	})
 }
 
+// TestLimitCountsNetworks: who has one IPv6 address has the /64 around it.
+func TestLimitCountsNetworks_Z18(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(memnet.Options{})
+		home := netip.MustParseAddr("2001:db8::1")
+		p := newPeer(t, transport.Config{Net: n.Host(home), MaxConnectionsPerAddress: 2})
+		p.listen(transport.TCP, ":5060")
+		for _, from := range []string{"2001:db8:0:9::1", "2001:db8:0:9::2", "2001:db8:0:9:ffff::3", "2001:db8:0:a::1"} {
+			c, err := n.Host(netip.MustParseAddr(from)).Dial(t.Context(), netip.AddrPort{}, netip.AddrPortFrom(home, 5060))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }()
+		}
+		synctest.Wait()
+		if s := p.Stats(); s.Accepted != 3 || s.Rejected != 1 {
+			t.Errorf("stats %+v, want 3 accepted and 1 rejected", s)
+		}
+	})
+}
+
 func TestDialTimeout(t *testing.T) {
-	world(t, transport.Config{}, func(t *testing.T, n *memnet.Network, p *peer, _ transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, _ := newWorld(t, transport.Config{})
 		n.Vanish(there)
 		f := newFailures()
 		start := time.Now()
@@ -208,7 +233,8 @@ func TestDialTimeout(t *testing.T) {
 // TestOutboundLimit: many targets that do not answer cannot make connections
 // without end.
 func TestOutboundLimit(t *testing.T) {
-	world(t, transport.Config{MaxConnections: 2}, func(t *testing.T, n *memnet.Network, p *peer, _ transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, _ := newWorld(t, transport.Config{MaxConnections: 2})
 		n.Vanish(there)
 		for port := uint16(1); port <= 3; port++ {
 			err := p.Send(transport.Target{Protocol: transport.TCP, Addr: netip.AddrPortFrom(there, port)}, []byte("x"), nil)
@@ -222,7 +248,8 @@ func TestOutboundLimit(t *testing.T) {
 // TestCloseFailsWhatWaits: Close does not wait for a dial or a stalled peer, and
 // tells each sender.
 func TestCloseFailsWhatWaits(t *testing.T) {
-	world(t, transport.Config{}, func(t *testing.T, n *memnet.Network, p *peer, to transport.Target) {
+	synctest.Test(t, func(t *testing.T) {
+		n, p, to := newWorld(t, transport.Config{})
 		n.Vanish(there)
 		n.Stall(netip.MustParseAddr("192.0.2.3"))
 		c := memDial(t, n, netip.MustParseAddr("192.0.2.3"), to)

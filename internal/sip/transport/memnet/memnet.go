@@ -12,6 +12,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -182,7 +183,7 @@ func (h *host) bind(addr string, taken func(netip.AddrPort) bool) (shown, bound 
 	if err != nil {
 		return shown, bound, err
 	}
-	port, err := net.LookupPort("udp", service)
+	port, err := strconv.ParseUint(service, 10, 16)
 	if err != nil {
 		return shown, bound, err
 	}
