@@ -1,0 +1,79 @@
+# make demo    a call between two simulated phones, step by step
+# make test    all tests, against the real SIP programs too
+# make check   what CI runs: lint, vet, tidy, tests with the race detector, fuzzing, vulnerabilities
+#
+# Every target installs what it needs; only Go has to be there. INTEROP=off goes
+# without the real SIP programs.
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+
+GO ?= go
+GOTESTFLAGS ?=
+FUZZTIME ?= 2m
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+BIN := $(CURDIR)/bin
+GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+
+.PHONY: build demo test check lint fmt vet tidy fuzz vulncheck bench tools clean
+
+build:
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/callcontroller ./cmd/callcontroller
+
+demo:
+	$(GO) run ./cmd/callcontroller demo
+
+test:
+	scripts/install-peers
+	$(GO) test $(GOTESTFLAGS) ./...
+
+# One after the other, also with -j: two of them at once only disturb each other.
+check:
+	$(MAKE) lint
+	$(MAKE) vet
+	$(MAKE) tidy
+	$(MAKE) test GOTESTFLAGS="-race $(GOTESTFLAGS)"
+	$(MAKE) fuzz FUZZTIME=5s
+	$(MAKE) vulncheck
+
+# The formatters, gofumpt among them, are part of the configuration.
+lint: $(GOLANGCI_LINT)
+	$(GOLANGCI_LINT) run ./...
+	$(GOLANGCI_LINT) fmt --diff
+
+fmt: $(GOLANGCI_LINT)
+	$(GOLANGCI_LINT) fmt
+
+vet:
+	$(GO) vet ./...
+
+tidy:
+	$(GO) mod tidy -diff
+
+fuzz:
+	scripts/fuzz $(FUZZTIME)
+
+vulncheck: $(GOVULNCHECK)
+	scripts/vulncheck $(GOVULNCHECK)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+tools: $(GOLANGCI_LINT) $(GOVULNCHECK)
+
+# A tool's file carries its version, so that another version is another file; the
+# plain name points to it.
+$(GOLANGCI_LINT):
+	GOBIN=$(BIN) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(BIN)/golangci-lint $@
+	ln -sf $(notdir $@) $(BIN)/golangci-lint
+
+$(GOVULNCHECK):
+	GOBIN=$(BIN) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(BIN)/govulncheck $@
+	ln -sf $(notdir $@) $(BIN)/govulncheck
+
+clean:
+	rm -rf $(BIN)
