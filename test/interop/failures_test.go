@@ -36,6 +36,7 @@ func TestCalledPartyFails(t *testing.T) {
 }
 
 func TestCallingPartyFails(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		calling string
@@ -64,6 +65,7 @@ func TestCallingPartyFails(t *testing.T) {
 
 // A calling party that is no user here is called for by an agent.
 func TestCallingPartyHasNoPhone(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		calling string
@@ -86,6 +88,7 @@ func TestCallingPartyHasNoPhone(t *testing.T) {
 }
 
 func TestReferIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		calling string
 		code    string

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -114,7 +115,7 @@ func baresipModules() (string, error) {
 			return found[0], nil
 		}
 	}
-	return "", fmt.Errorf("find the modules of baresip: no directory baresip/modules under /usr/lib")
+	return "", errors.New("find the modules of baresip: no directory baresip/modules under /usr/lib")
 }
 
 func (b *baresip) Dial(ctx context.Context, uri string) error {

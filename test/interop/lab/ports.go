@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -34,7 +35,7 @@ func ClaimPorts() (*Ports, error) {
 	blocks := (lastPort - firstPort) / blockLength
 	for _, b := range rand.Perm(blocks) {
 		base := firstPort + b*blockLength
-		claim, err := net.Listen("tcp", loopback(base))
+		claim, err := listen(base)
 		if err != nil {
 			continue
 		}
@@ -79,16 +80,21 @@ func firstBusy(first, n int) int {
 }
 
 func isFree(port int) bool {
-	tcp, err := net.Listen("tcp", loopback(port))
+	tcp, err := listen(port)
 	if err != nil {
 		return false
 	}
 	defer tcp.Close()
-	udp, err := net.ListenPacket("udp", loopback(port))
+	udp, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", loopback(port))
 	if err != nil {
 		return false
 	}
 	return udp.Close() == nil
+}
+
+// listen takes a TCP port. It is done at once, so there is nothing to cancel.
+func listen(port int) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(context.Background(), "tcp", loopback(port))
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -109,7 +110,8 @@ func (ps *Processes) Start(s Spec) (*Process, error) {
 }
 
 func command(s Spec, out *os.File) *exec.Cmd {
-	cmd := exec.Command(s.Args[0], s.Args[1:]...) //nolint:gosec // the tests say what to run
+	// Stop ends it, no context does.
+	cmd := exec.CommandContext(context.Background(), s.Args[0], s.Args[1:]...) //nolint:gosec // the tests say what to run
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), s.Env...)
 	cmd.Stdout, cmd.Stderr = out, out
