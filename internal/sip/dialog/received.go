@@ -82,10 +82,13 @@ func (s *Session) dispatch(r *Request) {
 		r.Respond(status, fields, "", nil)
 		return
 	}
-	if r.Msg.Method == sip.INVITE {
+	switch r.Msg.Method {
+	case sip.INVITE:
 		s.mu.Lock()
 		s.reinvite = r.tx
 		s.mu.Unlock()
+	case sip.BYE:
+		s.acked()
 	}
 	s.user.Request(s, r)
 }
@@ -135,8 +138,9 @@ func (s *Session) refresh(req *sip.Message) {
 	})
 }
 
-// acked takes the ACK of a 2xx to the peer's re-INVITE.
-func (s *Session) acked(*sip.Message) {
+// acked takes the ACK of a 2xx to the peer's re-INVITE, or the end of the dialog,
+// behind which no ACK is waited for.
+func (s *Session) acked() {
 	s.mu.Lock()
 	tx := s.reinvite
 	s.reinvite = nil
