@@ -25,6 +25,9 @@ type referFlow struct {
 	bye          bool    // our BYE was sent
 }
 
+// maxCauseText bounds what of a phone's text goes into a Reason field, in bytes.
+const maxCauseText = 128
+
 // subscription is the state of what the REFER created (RFC 6665 section 4.1.2).
 type subscription uint8
 
@@ -241,7 +244,7 @@ func (m *machine) report(status int, e Notified) {
 	over := strings.EqualFold(token(e.State), "terminated")
 	switch {
 	case status >= 300:
-		m.end(Outcome{resultOf(status), Callee, status, ByCallee}, Cause{status, fragPhrase(e.Body)})
+		m.end(Outcome{resultOf(status), Callee, status, ByCallee}, Cause{status, clip(fragPhrase(e.Body), maxCauseText)})
 	case status >= 200:
 		m.handOff()
 	case over:

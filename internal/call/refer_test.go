@@ -245,6 +245,27 @@ func TestRowLimit(t *testing.T) {
 	}
 }
 
+// TestTextLimits: neither a row nor the cause of a BYE grows with what a phone
+// sends, and no character is cut in two.
+func TestTextLimits(t *testing.T) {
+	c := New("id", order())
+	for _, s := range up {
+		c, _ = Step(c, s.event, nil)
+	}
+	c, effects := Step(c, notify(active, "SIP/2.0 486 "+strings.Repeat("é", 30_000)), nil)
+	want := "SIP/2.0 486 " + strings.Repeat("é", (MaxRowText-12)/2)
+	if got := c.Rows[len(c.Rows)-1].Line; got != want {
+		t.Errorf("row of %d bytes, want %d", len(got), len(want))
+	}
+	bye, ok := effects[len(effects)-1].(Bye)
+	if !ok || bye.Cause.Text != strings.Repeat("é", maxCauseText/2) {
+		t.Errorf("%T, cause of %d bytes", effects[len(effects)-1], len(bye.Cause.Text))
+	}
+	if got := clip("aé", 2); got != "a" {
+		t.Errorf("clip cut a character in two: %q", got)
+	}
+}
+
 func TestFragStatus(t *testing.T) {
 	for body, want := range map[string]int{
 		"SIP/2.0 200 OK\r\n": 200, "SIP/2.0 486 Busy Here": 486, "sip/2.0 100": 100, "\r\nSIP/2.0 180 Ringing": 180,

@@ -1,5 +1,10 @@
 package call
 
+import "strings"
+
+// MaxRowText is the longest text of a row, in bytes. A sipfrag has a few hundred.
+const MaxRowText = 4096
+
 // Step moves c by e. The effects are appended to out, which may be nil, and come
 // back with it. Step is total: an event without meaning in the call's state
 // changes nothing, except that a request of a phone is always answered.
@@ -20,6 +25,7 @@ func (m *machine) do(e Effect) { m.out = append(m.out, e) }
 // row keeps one status row. When the limit is reached the last row is replaced:
 // the first ones tell how it began, the last how it stands.
 func (m *machine) row(r Row) {
+	r.Line = clip(r.Line, MaxRowText)
 	if n := m.Order.MaxRows; n > 0 && len(m.Rows) >= n {
 		// Copies of the call share the rows that they show: change a copy.
 		rows := make([]Row, n)
@@ -37,4 +43,17 @@ func (m *machine) inviteRow(r Response) {
 
 func (m *machine) notifyRow(r Response) {
 	m.row(Row{At: r.At, SIPCallID: r.SIPCallID, Method: ByNotify, Line: r.Line})
+}
+
+// clip cuts s to at most n bytes, at the end of a character. What it cuts off is
+// not kept alive.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	const continuation = 0x80 // The upper two bits of the later bytes in UTF-8.
+	for n > 0 && s[n]&0xC0 == continuation {
+		n--
+	}
+	return strings.Clone(s[:n])
 }
