@@ -205,7 +205,7 @@ func (g *leg) respond(e call.Respond) {
 		return
 	}
 	if e.Body != call.SinkAnswer {
-		r.Respond(e.Status, nil, "", nil)
+		r.Respond(e.Status, fieldsOf(e.Status), "", nil)
 		return
 	}
 	body, err := g.sinkAnswer(r.Msg.Body)
@@ -214,6 +214,15 @@ func (g *leg) respond(e call.Respond) {
 		return
 	}
 	r.Respond(e.Status, nil, sdp.MediaType, body)
+}
+
+// fieldsOf gives the fields that a response of that status must have (RFC 6665
+// section 8.2.2).
+func fieldsOf(status int) []sip.Field {
+	if status == 489 {
+		return []sip.Field{field(sip.AllowEvents, "refer")}
+	}
+	return nil
 }
 
 func (g *leg) sinkAnswer(offer []byte) ([]byte, error) {
