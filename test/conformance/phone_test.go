@@ -258,3 +258,19 @@ func (p *phone) bye() received {
 	p.reply(m, 200, extra{})
 	return m
 }
+
+// ackFor makes the ACK of a final response above 2xx to the phone's re-INVITE: the
+// branch is that of the re-INVITE, the To that of the response.
+func (p *phone) ackFor(invite received, seq int, resp received) string {
+	via, err := resp.Via()
+	if err != nil {
+		p.Fatal(err)
+	}
+	return p.requestBranch(invite, sip.ACK, seq, via.Branch(), extra{})
+}
+
+// drainFor gives all that comes within d.
+func (p *phone) drainFor(d time.Duration) []received {
+	time.Sleep(d)
+	return p.drain()
+}
