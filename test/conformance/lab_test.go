@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,8 @@ type lab struct {
 	ua     *dialog.UA
 	engine *engine.Engine
 	layer  *transport.Layer
+	server netip.AddrPort
+	log    *logBook
 	start  time.Time
 	calls  int
 }
@@ -67,8 +70,8 @@ func newLab(t *testing.T, o options) *lab {
 	if !o.server.IsValid() {
 		o.server = serverAddr
 	}
-	l := &lab{T: t, net: memnet.New(memnet.Options{}), wheel: timing.New(), start: time.Now()}
-	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	l := &lab{T: t, net: memnet.New(memnet.Options{}), wheel: timing.New(), server: o.server, log: &logBook{t: t}, start: time.Now()}
+	log := slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	l.layer = transport.New(transport.Config{Net: l.net.Host(o.server.Addr()), Log: log},
 		func(m *sip.Message, from transport.Source) { l.ua.Receive(m, from) })
 	var proxy sip.URI
@@ -190,9 +193,24 @@ func (l *lab) wantEnd(r *engine.Running, want call.Result) {
 	}
 }
 
-type testWriter struct{ t *testing.T }
+// logBook is the server's log: part of the test's, and kept.
+type logBook struct {
+	t *testing.T
 
-func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Log(strings.TrimSpace(string(b)))
-	return len(b), nil
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBook) Write(line []byte) (int, error) {
+	b.t.Log(strings.TrimSpace(string(line)))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
+}
+
+// has tells whether the server has logged that text.
+func (b *logBook) has(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Contains(b.text.String(), text)
 }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ type received struct {
 	*sip.Message
 	at   time.Duration // virtual time since the lab began
 	from netip.AddrPort
+	conn net.Conn // by which it came; nil for UDP
 }
 
 // sdpBody is an answer or offer that any phone could make.
@@ -65,7 +67,7 @@ func (p *phone) read() {
 			p.Errorf("the server sent what cannot be read: %v\n%s", err, buf[:n])
 			continue
 		}
-		p.in <- received{m, p.since(), from}
+		p.in <- received{m, p.since(), from, nil}
 	}
 }
 
@@ -133,7 +135,7 @@ func (p *phone) drain() []received {
 // send sends text, with CRLF for every line end of a header.
 func (p *phone) send(text string) {
 	p.Helper()
-	p.sendTo(serverAddr, text)
+	p.sendTo(p.server, text)
 }
 
 func (p *phone) sendTo(to netip.AddrPort, text string) {
@@ -156,7 +158,14 @@ type extra struct {
 // reply answers req: Vias, From, Call-ID and CSeq copied, To with a tag.
 func (p *phone) reply(req received, status int, e extra) {
 	p.Helper()
-	p.sendTo(req.from, p.response(req, status, e))
+	text := p.response(req, status, e)
+	if req.conn == nil {
+		p.sendTo(req.from, text)
+		return
+	}
+	if _, err := req.conn.Write([]byte(text)); err != nil {
+		p.Fatal(err)
+	}
 }
 
 func (p *phone) response(req received, status int, e extra) string {
@@ -202,7 +211,7 @@ func (p *phone) request(invite received, method string, seq int, e extra) string
 }
 
 func (p *phone) requestBranch(invite received, method string, seq int, branch string, e extra) string {
-	target := serverAddr.String()
+	target := "sip:" + p.server.String()
 	if c, ok := invite.Contact(); ok {
 		target = c.URI.String()
 	}
