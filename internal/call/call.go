@@ -152,6 +152,13 @@ type Call struct {
 // New makes a call that waits for its Start.
 func New(id ID, o *Order) Call { return Call{ID: id, Order: o, State: Queued} }
 
+// Prefer lets a call that waits for its Start begin with an offer that the calling
+// party's phone is known to take.
+func (c *Call) Prefer(o Offer) { c.flow.offer = o }
+
+// Offer is what the INVITE of the caller's leg carried last.
+func (c *Call) Offer() Offer { return c.flow.offer }
+
 // Over tells that nothing is left to be done or waited for: the call has ended and
 // its legs are gone.
 func (c *Call) Over() bool {

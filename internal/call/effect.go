@@ -9,11 +9,19 @@ type Effect interface{ effect() }
 // Offer says what SDP an INVITE carries.
 type Offer uint8
 
-// The offers, in the order in which they are tried.
+// The offers, in the order in which they are tried with a phone that is not known.
 const (
 	OfferSink Offer = iota // one audio line at our sink
 	OfferNone              // no SDP: the phone makes the offer
 )
+
+// other is the offer that is tried when o was refused.
+func (o Offer) other() Offer {
+	if o == OfferSink {
+		return OfferNone
+	}
+	return OfferSink
+}
 
 // Cause is what a Reason field says (RFC 3326); the zero value says nothing.
 type Cause struct {

@@ -20,6 +20,7 @@ import (
 type referFlow struct {
 	subscription subscription
 	offer        Offer
+	retried      bool    // the INVITE was sent with the other offer too
 	cancelling   bool    // a CANCEL was asked for
 	pending      Outcome // what the call ends with when the CANCEL has worked
 	bye          bool    // our BYE was sent
@@ -122,23 +123,24 @@ func (m *machine) rejected(e Rejected) {
 		return
 	}
 	m.inviteRow(e.Response)
-	if m.retryWithoutSDP(e.Status) {
+	if m.retryOtherOffer(e.Status) {
 		return
 	}
 	m.inviteOver(Outcome{resultOf(e.Status), Caller, e.Status, ByCaller})
 }
 
-// retryWithoutSDP calls once more, letting the phone make the offer, when it did
-// not like ours (row F02).
-func (m *machine) retryWithoutSDP(status int) bool {
+// retryOtherOffer calls once more when the phone did not like the offer: without
+// SDP, so that the phone makes the offer, or with it when the call began without
+// (row F02).
+func (m *machine) retryOtherOffer(status int) bool {
 	disliked := status == 488 || status == 606 || status == 415
-	if !disliked || m.flow.cancelling || m.flow.offer != OfferSink {
+	if !disliked || m.flow.cancelling || m.flow.retried {
 		return false
 	}
-	m.flow.offer = OfferNone
+	m.flow.offer, m.flow.retried = m.flow.offer.other(), true
 	m.State, m.CallerLeg = CallingCaller, Trying
 	m.do(Release{Caller})
-	m.do(Invite{Caller, OfferNone})
+	m.do(Invite{Caller, m.flow.offer})
 	return true
 }
 

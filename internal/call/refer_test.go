@@ -150,6 +150,11 @@ var scenarios = map[string][]step{
 		{reject(488), "calling_caller Release InviteNoSDP"},
 		{reject(488), "ended(failed) -ring Release"},
 	},
+	"F02 no retry of a cancelled INVITE": {
+		{Start{}, "calling_caller +ring Invite"},
+		{Hangup{ByAgent}, "calling_caller -ring Cancel:487"},
+		{reject(488), "ended(cancelled) -ring Release"},
+	},
 	"U21 an unknown final status counts as its class": {
 		{Start{}, "calling_caller +ring Invite"},
 		{reject(699), "ended(failed) -ring Release"},
@@ -193,6 +198,27 @@ func TestReferScenarios(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestF02PreferredOffer: a call begins with the offer that the phone took last
+// time, and has one retry with the other one.
+func TestF02PreferredOffer(t *testing.T) {
+	c := New("id", order())
+	c.Prefer(OfferNone)
+	for i, s := range []step{
+		{Start{}, "calling_caller +ring InviteNoSDP"},
+		{reject(488), "calling_caller Release Invite"},
+		{answer(200), "caller_answered -ring Ack Refer"},
+	} {
+		var effects []Effect
+		c, effects = Step(c, s.event, nil)
+		if got := describe(c, effects); got != s.want {
+			t.Fatalf("step %d: got %s, want %s", i+1, got, s.want)
+		}
+	}
+	if c.Offer() != OfferSink {
+		t.Error("the call does not tell with which offer it was answered")
 	}
 }
 

@@ -43,6 +43,7 @@ type Engine struct {
 	seed      maphash.Seed
 	shard     [64]shard
 	idle      idle
+	offers    offers
 }
 
 type shard struct {
@@ -66,6 +67,7 @@ func (e *Engine) of(id call.ID) *shard {
 // Add takes a new call in. It does nothing until it is given call.Start.
 func (e *Engine) Add(c call.Call) *Running {
 	r := &Running{engine: e}
+	c.Prefer(e.offers.of(c.Order.Caller.URI))
 	r.snapshot.Store(&c)
 	r.line = e.signaller.Open(c.ID, c.Order, r.Post)
 	s := e.of(c.ID)

@@ -86,6 +86,9 @@ func (r *Running) step(ev call.Event) {
 	if c.State != old.State {
 		r.engine.log.Info("call", "call", string(c.ID), "state", string(c.State), "result", string(c.Outcome.Result))
 	}
+	if c.State == call.CallerAnswered && old.State != c.State {
+		r.engine.offers.note(c.Order.Caller.URI, c.Offer())
+	}
 	for _, f := range effects {
 		r.perform(f)
 	}
