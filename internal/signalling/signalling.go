@@ -131,6 +131,14 @@ func (l *line) Refer(e call.Refer) {
 		to = l.order.Callee.URI
 	}
 	g := l.caller
+	_, err := sip.ParseURI(to)
+	_, err2 := sip.ParseURI(l.order.ReferredBy)
+	if err = errors.Join(err, err2); err != nil {
+		// As in Invite. A ">" in the URI would end it, and start parameters.
+		l.config.Log.Error("cannot refer", "call", string(l.id), "leg", e.Leg.String(), "error", err)
+		l.post(call.Referred{Response: localResponse(e.Leg, g.session.SIPCallID(), 500)})
+		return
+	}
 	g.session.Send(dialog.Sent{
 		Method:  sip.REFER,
 		Fields:  []sip.Field{field(sip.ReferTo, "<"+to+">"), field(sip.ReferredBy, "<"+l.order.ReferredBy+">")},
