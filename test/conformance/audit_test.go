@@ -39,7 +39,7 @@ func audited(t *testing.T, test func(l *lab, p *phone)) {
 		defer p.close()
 		test(l, p)
 		p.quiet(2 * time.Minute)
-		a.check(l)
+		a.check(l.T)
 	})
 }
 
@@ -93,7 +93,7 @@ func transactionOf(m *sip.Message) string {
 	return via.Branch() + " " + cseq.Method
 }
 
-func (a *audit) check(t testing.TB) {
+func (a *audit) check(t *testing.T) {
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,17 +115,17 @@ func (a *audit) check(t testing.TB) {
 
 // wantAt checks a moment of virtual time: never early, and up to one tick of the
 // timing wheel late.
-func wantAt(t testing.TB, what string, got, want time.Duration) {
-	t.Helper()
+func wantAt(tb testing.TB, what string, got, want time.Duration) {
+	tb.Helper()
 	if got < want || got > want+timing.Tick {
-		t.Errorf("%s came at %v, want %v", what, got, want)
+		tb.Errorf("%s came at %v, want %v", what, got, want)
 	}
 }
 
 // wantReason checks the Reason field (RFC 3326) of a BYE or CANCEL; status 0 wants
 // none.
-func wantReason(t testing.TB, m received, status int, text string) {
-	t.Helper()
+func wantReason(tb testing.TB, m received, status int, text string) {
+	tb.Helper()
 	want := ""
 	if status != 0 {
 		want = fmt.Sprintf("SIP;cause=%d;text=%s", status, sip.Quote(text))
@@ -135,7 +135,7 @@ func wantReason(t testing.TB, m received, status int, text string) {
 		n++
 	}
 	if got := m.Get(sip.Reason); got != want || n > 1 {
-		t.Errorf("%s with Reason %q, %d values; want %q", m.Method, got, n, want)
+		tb.Errorf("%s with Reason %q, %d values; want %q", m.Method, got, n, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -162,7 +163,7 @@ func TestT15EventChecks(t *testing.T) {
 		}
 		p.send(p.notify(invite, 5, active, "SIP/2.0 100 Trying", own))
 		p.expect("200")
-		p.send(p.notify(invite, 6, terminal, frag, "o: REFER ; x=1; ID="+fmt.Sprint(seq.Seq)))
+		p.send(p.notify(invite, 6, terminal, frag, "o: REFER ; x=1; ID="+strconv.FormatUint(uint64(seq.Seq), 10)))
 		p.expect("200")
 		p.bye()
 		l.wantEnd(r, call.Completed)

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 // section 5 leaves only the 200).
 func TestT03ReferAcceptedWith(t *testing.T) {
 	for _, status := range []int{200, 202} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
 				r := l.place()
 				invite, refer := p.answer()
@@ -41,7 +42,7 @@ func TestT03ReferAcceptedWith(t *testing.T) {
 // TestT05ReferRefused: the refusal is a row, and the phone is hung up at once.
 func TestT05ReferRefused(t *testing.T) {
 	for _, status := range []int{403, 405, 420, 429, 480, 501, 503, 603} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
 				r := l.place()
 				_, refer := p.answer()
@@ -85,7 +86,7 @@ func TestT06ReferUnanswered(t *testing.T) {
 // dialog; a BYE ends it for those between (RFC 3261 section 12.2.1.2).
 func TestT06ReferDialogGone(t *testing.T) {
 	for status, result := range map[int]call.Result{408: call.TimedOut, 481: call.Failed} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
 				r := l.place()
 				_, refer := p.answer()
@@ -199,7 +200,7 @@ func TestT11FinalFailure(t *testing.T) {
 		{"SIP/2.0 408", 408, "Request Timeout", call.NoAnswer},
 	}
 	for _, c := range cases {
-		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
+		t.Run(strconv.Itoa(c.status), func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
 				r := l.place()
 				invite, _ := p.accept()
