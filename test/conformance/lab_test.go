@@ -59,9 +59,9 @@ func run(t *testing.T, o options, test func(l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, o)
+		defer l.close()
 		test(l)
 		l.settle()
-		l.close()
 	})
 }
 

@@ -97,14 +97,18 @@ func (p *phone) next() received {
 func (p *phone) expect(what string) received {
 	p.Helper()
 	m := p.next()
-	got := m.Method
-	if m.IsResponse() {
-		got = strconv.Itoa(m.Status)
-	}
-	if got != what {
-		p.Fatalf("got %s at %v, want %s:\n%s", got, m.at, what, m.Raw())
+	if name(m) != what {
+		p.Fatalf("got %s at %v, want %s:\n%s", name(m), m.at, what, m.Raw())
 	}
 	return m
+}
+
+// name is the method of a request, or the status of a response.
+func name(m received) string {
+	if m.IsResponse() {
+		return strconv.Itoa(m.Status)
+	}
+	return m.Method
 }
 
 // quiet checks that nothing comes for d.
