@@ -79,9 +79,7 @@ func (s *Session) Ack(contentType string, body []byte) {
 		s.mu.Unlock()
 		return
 	}
-	cseq, _ := s.invite.CSeq()
-	req := s.dialog.requestWith(sip.ACK, cseq.Seq)
-	addCredentials(req, s.answers) // The same as in the INVITE, section 22.1.
+	req := s.ackOf(s.dialog, s.hop)
 	if len(body) > 0 {
 		req.Add(sip.ContentType, contentType)
 		req.Body = body
@@ -92,6 +90,17 @@ func (s *Session) Ack(contentType string, body []byte) {
 	ack, hop := s.ack, s.hop
 	s.mu.Unlock()
 	s.ua.send(hop, ack)
+}
+
+// ackOf makes the ACK of the 2xx that made d. It carries the credentials of the
+// INVITE (section 22.1), unless it goes to a host for which they are not: straight
+// to the phone when the proxy has not recorded itself (row U17). s.mu is held.
+func (s *Session) ackOf(d *Dialog, hop []transport.Target) *sip.Message {
+	req := d.requestWith(sip.ACK, d.inviteSeq)
+	if isBound(hop, s.bound) {
+		addCredentials(req, s.answers)
+	}
+	return req
 }
 
 // ackBytes completes an ACK, which has a branch of its own (section 13.2.2.4 and
@@ -128,7 +137,10 @@ func (s *Session) surplus(d *Dialog) {
 		if err != nil {
 			return
 		}
-		s.ua.send(hop, s.ua.ackBytes(d.requestWith(sip.ACK, d.localSeq), hop[0]))
+		s.mu.Lock()
+		ack := s.ackOf(d, hop)
+		s.mu.Unlock()
+		s.ua.send(hop, s.ua.ackBytes(ack, hop[0]))
 		if !known {
 			s.sendIn(d, hop, Sent{Method: sip.BYE})
 		}

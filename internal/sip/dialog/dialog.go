@@ -34,6 +34,7 @@ type Dialog struct {
 	local, remote string   // From and To of our requests, tags included
 	routes        []string // the route set, in the order in which it is sent
 	target        string   // the remote target: the peer's Contact URI
+	inviteSeq     uint32   // of our INVITE that made it, for the ACK
 	localSeq      uint32
 	remoteSeq     uint32
 	heard         bool // remoteSeq is set: a first request has come from the peer
@@ -51,8 +52,8 @@ func fromResponse(invite *sip.Message, resp *sip.Message) (*Dialog, error) {
 		remote:    strings.Clone(resp.Get(sip.To)),
 		target:    invite.RequestURI,
 	}
-	if cseq, err := invite.CSeq(); err == nil {
-		d.localSeq = cseq.Seq
+	if cseq, err := resp.CSeq(); err == nil {
+		d.inviteSeq, d.localSeq = cseq.Seq, cseq.Seq
 	}
 	for r := range resp.Values(sip.RecordRoute) {
 		if len(d.routes) == maxRoutes {

@@ -118,10 +118,15 @@ func (q *requester) Response(_ *transaction.Client, resp *sip.Message) {
 // not for it: they are answered only to the next hop for which they were
 // configured, never to another host that asks (row U17).
 func (ua *UA) attempt(c digest.Credentials, hop []transport.Target, bound transport.Target) *digest.Attempt {
-	if c.Username == "" || len(hop) == 0 || !bound.Addr.IsValid() || hop[0].Addr != bound.Addr {
+	if c.Username == "" || !isBound(hop, bound) {
 		return nil
 	}
 	return ua.nonces.NewAttempt(c, bound.Addr.String())
+}
+
+// isBound tells whether a request to hop goes to the host that bound names.
+func isBound(hop []transport.Target, bound transport.Target) bool {
+	return len(hop) > 0 && bound.Addr.IsValid() && hop[0].Addr == bound.Addr
 }
 
 func preemptive(a *digest.Attempt, method, uri string) []digest.Field {
