@@ -30,7 +30,6 @@ func TestU03TimerAB(t *testing.T) {
 	})
 }
 
-
 // TestU04TimerEF: a REFER, then a BYE, is never answered.
 func TestU04TimerEF(t *testing.T) {
 	withPhone(t, options{}, func(l *lab, p *phone) {
