@@ -29,6 +29,7 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 	d, err := fromResponse(s.invite, resp)
 	first := s.outcome == pending
 	if first {
+		d.follow(s.find(tag))
 		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, tx
 	}
 	s.mu.Unlock()

@@ -105,6 +105,14 @@ func (d *Dialog) setTarget(u sip.URI) {
 	d.target = u.String()
 }
 
+// follow takes over what was heard in the early dialog (nil for none) that d
+// confirms: its CSeq numbers go on (section 13.2.2.4).
+func (d *Dialog) follow(early *Dialog) {
+	if early != nil {
+		d.heard, d.remoteSeq = early.heard, early.remoteSeq
+	}
+}
+
 // Target is the remote target.
 func (d *Dialog) Target() string { return d.target }
 
