@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,3 +124,6 @@ func (l *lab) wantRunning(r *engine.Running) {
 		l.Errorf("the call is over: %+v", c.Outcome)
 	}
 }
+
+// untagged takes the phone's tag out of a message.
+func untagged(text string) string { return strings.Replace(text, ";tag=phone", "", 1) }
