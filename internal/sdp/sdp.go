@@ -21,10 +21,14 @@ var (
 	ErrMediaLine = errors.New("an m= line is not media, port, protocol and formats")
 )
 
+// lastStatic is the highest payload type that means something without an rtpmap
+// (RFC 3551 section 6).
+const lastStatic = 34
+
 // Media is one m= section of an offer, as far as an answer needs it.
 type Media struct {
 	Type      string // "audio"
-	Port      string // "0" when the stream is refused
+	Port      int    // 0 when the stream is refused
 	Protocol  string // "RTP/AVP"
 	Formats   []string
 	Rtpmaps   map[string]string // format -> the whole value of its a=rtpmap
@@ -76,10 +80,15 @@ func sessionLine(kind, value string, direction *string, zero *bool) {
 
 func parseMedia(value string) (Media, error) {
 	f := strings.Fields(value)
-	if len(f) < 4 {
+	if len(f) < 4 || strings.ContainsFunc(value, isControl) {
 		return Media{}, ErrMediaLine
 	}
-	return Media{Type: f[0], Port: f[1], Protocol: f[2], Formats: f[3:]}, nil
+	port, _, _ := strings.Cut(f[1], "/") // How many ports follow says nothing to us.
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return Media{}, ErrMediaLine
+	}
+	return Media{Type: f[0], Port: int(n), Protocol: f[2], Formats: f[3:]}, nil
 }
 
 func (m *Media) line(kind, value string) {
@@ -91,7 +100,8 @@ func (m *Media) line(kind, value string) {
 		m.Direction = value
 	case strings.HasPrefix(value, "rtpmap:"):
 		format, encoding, ok := strings.Cut(value[len("rtpmap:"):], " ")
-		if ok {
+		encoding = strings.Trim(encoding, " \t")
+		if ok && encoding != "" && !strings.ContainsFunc(encoding, isControl) {
 			if m.Rtpmaps == nil {
 				m.Rtpmaps = make(map[string]string)
 			}
@@ -105,3 +115,38 @@ func isDirection(s string) bool {
 }
 
 func isZero(connection string) bool { return strings.HasSuffix(connection, " 0.0.0.0") }
+
+// isControl tells the characters that would start a line or end a string of their
+// own in what we write.
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// payloadType reads a format of RTP; ok is false for what is none.
+func payloadType(format string) (n int, ok bool) {
+	u, err := strconv.ParseUint(format, 10, 8)
+	return int(u), err == nil && u < 128
+}
+
+// known gives the formats that a description of ours may name: phones hang up on a
+// dynamic payload type without its rtpmap.
+func (m *Media) known() []string {
+	var formats []string
+	for _, f := range m.Formats {
+		n, ok := payloadType(f)
+		_, mapped := m.Rtpmaps[f]
+		if !ok || n <= lastStatic || mapped {
+			formats = append(formats, f)
+		}
+	}
+	return formats
+}
+
+// usable gives those of them that RTP has.
+func (m *Media) usable() []string {
+	var formats []string
+	for _, f := range m.known() {
+		if _, ok := payloadType(f); ok {
+			formats = append(formats, f)
+		}
+	}
+	return formats
+}

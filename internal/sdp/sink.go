@@ -44,18 +44,12 @@ func (s *Sink) Answer(offer []byte) ([]byte, error) {
 	taken := false
 	for i := range media {
 		m := &media[i]
-		formats := m.usable()
-		if taken || m.Type != "audio" || m.Port == "0" || len(formats) == 0 || !plainRTP(m.Protocol) {
-			b.WriteString("m=" + m.Type + " 0 " + m.Protocol + " " + strings.Join(m.Formats, " ") + "\r\n")
+		if taken || m.Type != "audio" || m.Port == 0 || !plainRTP(m.Protocol) || len(m.usable()) == 0 {
+			m.refuse(&b)
 			continue
 		}
 		taken = true
-		b.WriteString("m=audio " + s.port() + " " + m.Protocol + " " + strings.Join(formats, " ") + "\r\n")
-		for _, f := range formats {
-			if r, ok := m.Rtpmaps[f]; ok {
-				b.WriteString("a=rtpmap:" + f + " " + r + "\r\n")
-			}
-		}
+		m.section(&b, s.port(), m.usable())
 		b.WriteString("a=" + mirror(m) + "\r\n")
 	}
 	return s.seal(b.String()), nil
@@ -65,32 +59,40 @@ func (s *Sink) Answer(offer []byte) ([]byte, error) {
 // fingerprints cannot be answered by a sink that has none.
 func plainRTP(protocol string) bool { return protocol == "RTP/AVP" || protocol == "RTP/AVPF" }
 
-// usable gives the formats that an answer may name: static ones, and dynamic ones
-// with an rtpmap.
-func (m *Media) usable() []string {
-	var formats []string
-	for _, f := range m.Formats {
-		n, err := strconv.Atoi(f)
-		_, mapped := m.Rtpmaps[f]
-		if err == nil && n >= 0 && (n < 96 && n != 72 && n != 73 || mapped) {
-			formats = append(formats, f)
-		}
+// refuse writes the stream with port 0. It must name a format, which means nothing.
+func (m *Media) refuse(b *strings.Builder) {
+	formats := m.known()
+	if len(formats) == 0 {
+		formats = []string{"0"}
 	}
-	return formats
+	m.section(b, "0", formats)
 }
 
-// mirror gives the direction that answers an offered one (RFC 3264 section 6.1);
-// the old hold with address 0.0.0.0 is answered with recvonly (section 8.4).
+// section writes an m= line and the rtpmaps of its formats.
+func (m *Media) section(b *strings.Builder, port string, formats []string) {
+	b.WriteString("m=" + m.Type + " " + port + " " + m.Protocol + " " + strings.Join(formats, " ") + "\r\n")
+	for _, f := range formats {
+		if r, ok := m.Rtpmaps[f]; ok {
+			b.WriteString("a=rtpmap:" + f + " " + r + "\r\n")
+		}
+	}
+}
+
+// mirror gives the direction that answers an offered one (RFC 3264 section 6.1).
+// The address 0.0.0.0 is the old way to say that nothing is to be sent there
+// (section 8.4).
 func mirror(m *Media) string {
+	sends := m.Direction == "sendrecv" || m.Direction == "sendonly"
+	receives := (m.Direction == "sendrecv" || m.Direction == "recvonly") && !m.Zero
 	switch {
-	case m.Direction == "inactive":
-		return "inactive"
-	case m.Direction == "recvonly":
-		return "sendonly"
-	case m.Direction == "sendonly" || m.Zero:
-		return "recvonly"
-	default:
+	case sends && receives:
 		return "sendrecv"
+	case sends:
+		return "recvonly"
+	case receives:
+		return "sendonly"
+	default:
+		return "inactive"
 	}
 }
 

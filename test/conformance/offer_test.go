@@ -34,7 +34,7 @@ func TestF02OfferLadder(t *testing.T) {
 				}
 				p.reply(second, 200, extra{body: phoneOffer})
 				ack := p.expect(sip.ACK)
-				want := "m=video 0 RTP/AVP 97\r\nm=audio 40000 RTP/AVP 96 0 101\r\n" +
+				want := "m=video 0 RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\nm=audio 40000 RTP/AVP 96 0 101\r\n" +
 					"a=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
 				if !ack.ContentTypeIs("application/sdp") || !strings.HasSuffix(string(ack.Body), want) {
 					t.Errorf("the ACK answers with\n%s\nwant at the end\n%s", ack.Body, want)
