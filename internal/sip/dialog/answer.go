@@ -27,7 +27,8 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 		return // Failed long ago; nothing is left to make an ACK from.
 	}
 	d, err := fromResponse(s.invite, resp)
-	first := s.outcome == pending
+	// A 2xx to an INVITE that was challenged since comes from a fork too.
+	first := s.outcome == pending && d.inviteSeq == seqOf(s.invite)
 	if first {
 		d.follow(s.find(tag))
 		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, tx

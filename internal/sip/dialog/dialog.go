@@ -52,9 +52,8 @@ func fromResponse(invite *sip.Message, resp *sip.Message) (*Dialog, error) {
 		remote:    strings.Clone(resp.Get(sip.To)),
 		target:    invite.RequestURI,
 	}
-	if cseq, err := resp.CSeq(); err == nil {
-		d.inviteSeq, d.localSeq = cseq.Seq, cseq.Seq
-	}
+	d.inviteSeq = seqOf(resp)
+	d.localSeq = d.inviteSeq
 	for r := range resp.Values(sip.RecordRoute) {
 		if len(d.routes) == maxRoutes {
 			return d, fmt.Errorf("more than %d Record-Route values", maxRoutes)
@@ -68,6 +67,12 @@ func fromResponse(invite *sip.Message, resp *sip.Message) (*Dialog, error) {
 	}
 	d.setTarget(contact.URI)
 	return d, nil
+}
+
+// seqOf is the CSeq number of a message that has been found valid.
+func seqOf(m *sip.Message) uint32 {
+	cseq, _ := m.CSeq()
+	return cseq.Seq
 }
 
 // fromRequest makes the dialog of an INVITE that came to us (section 12.1.1).

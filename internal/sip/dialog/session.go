@@ -161,14 +161,24 @@ func (s *Session) sendInvite(credentials []digest.Field) {
 	req := s.invite.Clone()
 	addCredentials(req, credentials)
 	s.answers = credentials
-	targets := s.hop
+	targets, cseq := s.hop, s.invite.Get(sip.CSeq)
 	s.mu.Unlock()
 	tx, err := s.ua.layer.Request(req, targets, s)
 	if err != nil {
 		s.fail(err)
 		return
 	}
+	s.took(tx, cseq)
+}
+
+// took notes the transaction of the INVITE with that CSeq. A challenge may have
+// been faster, so that a newer INVITE is under way already.
+func (s *Session) took(tx *transaction.Client, cseq string) {
 	s.mu.Lock()
+	if s.outcome != pending || s.invite.Get(sip.CSeq) != cseq {
+		s.mu.Unlock()
+		return
+	}
 	s.tx = tx
 	cancel := s.cancel
 	s.mu.Unlock()
@@ -296,8 +306,7 @@ func (s *Session) challenged(resp *sip.Message) {
 		s.reject(resp)
 		return
 	}
-	seq, _ := s.invite.CSeq()
-	s.invite.Set(sip.CSeq, strconv.FormatUint(uint64(seq.Seq)+1, 10)+" INVITE")
+	s.invite.Set(sip.CSeq, strconv.FormatUint(uint64(seqOf(s.invite))+1, 10)+" INVITE")
 	s.early = nil
 	s.mu.Unlock()
 	s.user.Progress(s, resp)
