@@ -234,3 +234,25 @@ func TestU24NoToTag(t *testing.T) {
 		l.wantEnd(r, call.Completed)
 	})
 }
+
+// TestU22OKToChallengedInvite: a fork where one phone's challenge was passed on
+// before another phone was picked up. The 200 belongs to an INVITE that we gave up
+// for a new one: its phone is hung up and the new INVITE goes on.
+func TestU22OKToChallengedInvite(t *testing.T) {
+	audited(t, func(l *lab, p *phone) {
+		r := l.place()
+		first := p.expect(sip.INVITE)
+		p.reject(first, 407, challenge(407, "example.com", newNonce()))
+		second := p.expect(sip.INVITE)
+		p.reply(first, 200, extra{tag: "late", body: sdpBody})
+		wantGet(t, p.expect(sip.ACK), sip.CSeq, "1 ACK")
+		if bye := p.bye(); bye.ToTag() != "late" {
+			t.Errorf("BYE to %q", bye.Get(sip.To))
+		}
+		p.reply(second, 200, extra{body: sdpBody})
+		wantGet(t, p.expect(sip.ACK), sip.CSeq, "2 ACK")
+		p.reply(p.expect(sip.REFER), 202, extra{})
+		p.finish(second, 1)
+		l.wantEnd(r, call.Completed)
+	})
+}
