@@ -76,8 +76,7 @@ var errNoTarget = errors.New("no next hop")
 // hear nothing.
 func (l *Layer) Request(req *sip.Message, targets []transport.Target, user User) (*Client, error) {
 	c := &Client{layer: l, user: user, req: req, key: clientKey{method: strings.Clone(req.Method)}}
-	size := len(req.Bytes()) + 120 // The Via that is still to come.
-	c.attempts = plan(targets, size)
+	c.attempts = l.plan(req, targets)
 	req.Prepend(sip.Via, "")
 	if err := c.attempt(); err != nil {
 		return nil, err
@@ -87,18 +86,23 @@ func (l *Layer) Request(req *sip.Message, targets []transport.Target, user User)
 
 // plan lists the ways to try: a request too large for UDP is tried over TCP first,
 // and over UDP when that is refused (RFC 3261 section 18.1.1).
-func plan(targets []transport.Target, size int) []transport.Target {
-	if size <= MTU {
-		return targets
-	}
-	ways := make([]transport.Target, 0, 2*len(targets))
+func (l *Layer) plan(req *sip.Message, targets []transport.Target) []transport.Target {
+	const around = len("Via: \r\n")
+	size, branch := len(req.Bytes())+around, sip.NewBranch()
+	ways := make([]transport.Target, 0, len(targets))
 	for _, t := range targets {
-		if t.Protocol == transport.UDP {
+		if t.Protocol == transport.UDP && size+len(l.via(t, branch).String()) > MTU {
 			ways = append(ways, transport.Target{Protocol: transport.TCP, Addr: t.Addr})
 		}
 		ways = append(ways, t)
 	}
 	return ways
+}
+
+// via is our Via towards t.
+func (l *Layer) via(t transport.Target, branch string) sip.ViaValue {
+	host, port := l.transport.SentBy(t)
+	return sip.ViaValue{Transport: t.Protocol.String(), Host: host, Port: port, Params: sip.Params(";rport;branch=" + branch)}
 }
 
 // attempt sends the request anew over the next way, with a branch of its own
@@ -114,11 +118,7 @@ func (c *Client) attempt() error {
 		c.target, c.attempts = c.attempts[0], c.attempts[1:]
 		old := c.key
 		c.key.branch = sip.NewBranch()
-		host, port := c.layer.transport.SentBy(c.target)
-		c.req.SetTopVia(sip.ViaValue{
-			Transport: c.target.Protocol.String(), Host: host, Port: port,
-			Params: sip.Params(";rport;branch=" + c.key.branch),
-		})
+		c.req.SetTopVia(c.layer.via(c.target, c.key.branch))
 		c.data = c.req.Bytes()
 		data, target, key := c.data, c.target, c.key
 		c.interval = T1
