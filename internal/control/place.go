@@ -1,0 +1,117 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"callcontroller/internal/auth"
+	"callcontroller/internal/call"
+	"callcontroller/internal/sip"
+)
+
+// The most bytes of the free texts. A longer subject would fit in no INVITE over
+// UDP, and few over TCP.
+const (
+	maxSubject = 2000
+	maxConfPIN = 64
+)
+
+// PlaceRequest asks for a call. Its texts are as the user gave them, decoded once.
+type PlaceRequest struct {
+	Method  string // of call set-up, in any case; an interface fills in its default
+	Agent   string // user name or alias; "" for the calling party's user name
+	Calling string // user or user@host[:port]; its phone rings first
+	Called  string // user or user@host[:port]
+
+	Subject    string // "" for none
+	ConfPIN    string // for the conference that is called; "" for none
+	Forwarding bool   // whether the calling party's forwarding is followed
+
+	// Ring is how long the calling party's phone rings, up to Limits. 0 is not "give
+	// up at once", which helps nobody, but the default: the user has no wish.
+	Ring time.Duration
+	// Keep is how long Status shows the call, counted from now, and in any case until
+	// the call is over; up to Limits. With 0 it is forgotten when it is over.
+	Keep time.Duration
+}
+
+// MethodRefer is the method of call set-up in which the calling party's phone is
+// told by REFER to call the called party.
+const MethodRefer = "refer"
+
+// Place starts a call and gives its name. A call with the same agent, calling and
+// called party is replaced: it is hung up first. The error's kind is Invalid, Denied,
+// BadUser, BadMethod or Exhausted; after an error nothing was sent.
+func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (call.ID, error) {
+	o, err := c.order(p, r)
+	if err != nil {
+		return "", err
+	}
+	running, err := c.admit(o)
+	if err != nil {
+		return "", err
+	}
+	id := running.Snapshot().ID
+	c.config.Log.InfoContext(ctx, "call placed", "call", string(id), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
+	c.records.put(running, r.Keep)
+	return id, nil
+}
+
+// newID gives a name that nobody can guess and nobody else has: 130 random bits.
+func newID() call.ID { return call.ID(rand.Text()) }
+
+// order checks a request as a whole and makes the order of it.
+func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
+	calling, err := c.dialable("calling party", r.Calling)
+	if err != nil {
+		return nil, err
+	}
+	called, err := c.dialable("called party", r.Called)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := c.agentFor(p, r.Agent, calling)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(r.Method, MethodRefer) {
+		return nil, fault(call.BadMethod, "Call Setup Method %s not supported", clip(r.Method))
+	}
+	if err := c.checkOptions(r); err != nil {
+		return nil, err
+	}
+	o := &call.Order{
+		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
+		Caller: c.orderParty(calling), Callee: c.orderParty(called),
+		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
+		RingTimeout: r.Ring, NotifyTimeout: c.config.NotifyTimeout, ReferLimit: c.config.ReferLimit, MaxRows: c.config.MaxRows,
+	}
+	if c.config.ReferredByCaller {
+		o.ReferredBy = calling.uri
+	}
+	if r.ConfPIN != "" {
+		o.ReferTo = called.uri + "?X-ConfPin=" + sip.EscapeHeader(r.ConfPIN)
+	}
+	if o.RingTimeout == 0 {
+		o.RingTimeout = min(DefaultTime, c.config.MaxRing)
+	}
+	return o, nil
+}
+
+func (c *Control) checkOptions(r PlaceRequest) error {
+	if reason := checkText(r.Subject, maxSubject); reason != "" {
+		return invalid("subject %q %s", clip(r.Subject), reason)
+	}
+	if reason := checkText(r.ConfPIN, maxConfPIN); reason != "" {
+		return invalid("confpin %s", reason) // a secret: its value is not repeated
+	}
+	if r.Ring < 0 || r.Ring > c.config.MaxRing {
+		return invalid("the ring timeout %s is not from 0 s to %s", r.Ring, c.config.MaxRing)
+	}
+	if r.Keep < 0 || r.Keep > c.config.MaxKeep {
+		return invalid("the time to keep the result, %s, is not from 0 s to %s", r.Keep, c.config.MaxKeep)
+	}
+	return nil
+}

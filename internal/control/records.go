@@ -1,0 +1,177 @@
+package control
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
+	"callcontroller/internal/timing"
+)
+
+// recheck is how often the record of a call that outlives its time is looked at. A
+// record whose call is over is not shown in the meantime.
+const recheck = time.Second
+
+// key is by what the old interface finds a call again: the URIs of the agent, of the
+// calling and of the called party (CONTRACT 5.6).
+type key struct{ agent, calling, called string }
+
+func keyOf(o *call.Order) key { return key{o.Agent.URI, o.Caller.URI, o.Callee.URI} }
+
+// records keeps the last call of each key, and starts the calls one after the other:
+// of several calls of one key at once, one is left and none rings beside it.
+type records struct {
+	wheel *timing.Wheel
+	begin time.Time
+	seed  maphash.Seed
+	count atomic.Int64
+	shard [64]shard
+}
+
+type shard struct {
+	all *records
+
+	mu   sync.RWMutex
+	m    map[key]*record
+	most int // records since the map was made
+}
+
+// record is one key's call. A standing call has one: keep it small.
+type record struct {
+	shard   *shard
+	running *engine.Running // the newest; its order has the key
+	expires time.Duration   // since records.begin
+	turn    turn
+	timer   timing.Timer
+}
+
+// turn tells how far the newest call of a record is. Whoever finds a record idle
+// brings the calls on; everyone else leaves his call there and goes.
+type turn uint8
+
+const (
+	idle     turn = iota // it was started, or tried to
+	waiting              // it was not taken up yet
+	starting             // the one before it is being hung up, then it is started
+)
+
+func newRecords(w *timing.Wheel) *records {
+	s := &records{wheel: w, begin: time.Now(), seed: maphash.MakeSeed()}
+	for i := range s.shard {
+		s.shard[i].all = s
+	}
+	return s
+}
+
+func (s *records) of(k key) *shard {
+	return &s.shard[maphash.Comparable(s.seed, k)%uint64(len(s.shard))]
+}
+
+func (s *records) len() int { return int(s.count.Load()) }
+
+func (s *records) now() time.Duration { return time.Since(s.begin) }
+
+// get gives the newest call of a key.
+func (s *records) get(k key) (*engine.Running, bool) {
+	sh := s.of(k)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	r := sh.m[k]
+	if r == nil || r.stale() {
+		return nil, false
+	}
+	return r.running, true
+}
+
+// stale tells whether nobody is to see the record any more.
+func (r *record) stale() bool {
+	return r.shard.all.now() >= r.expires && r.running.Snapshot().Over()
+}
+
+// put makes a new call its key's call, hangs up the one before, and starts it. When
+// another goroutine is at that just now, it is left to that goroutine.
+func (s *records) put(running *engine.Running, keep time.Duration) {
+	k := keyOf(running.Snapshot().Order)
+	sh := s.of(k)
+	sh.mu.Lock()
+	r := sh.m[k]
+	if r == nil {
+		r = &record{shard: sh}
+		sh.add(k, r)
+	}
+	before, was := r.running, r.turn
+	r.running, r.turn, r.expires = running, waiting, s.now()+keep
+	s.wheel.Start(&r.timer, keep, r, 0)
+	sh.mu.Unlock()
+	switch was {
+	case idle:
+		r.bringOn(before)
+	case waiting: // It was never started, and ends unheard.
+		before.Post(call.Hangup{By: call.ByAgent})
+	case starting: // Who starts it takes up the new one next.
+	}
+}
+
+// bringOn hangs the call before up and starts the newest, until there is no newer.
+// Nothing is performed under the lock.
+func (r *record) bringOn(before *engine.Running) {
+	for {
+		newest, ok := r.takeUp()
+		if !ok {
+			return
+		}
+		if before != nil {
+			before.Post(call.Hangup{By: call.ByAgent})
+		}
+		newest.Post(call.Start{})
+		before = newest
+	}
+}
+
+func (r *record) takeUp() (newest *engine.Running, ok bool) {
+	r.shard.mu.Lock()
+	defer r.shard.mu.Unlock()
+	if r.turn != waiting {
+		r.turn = idle
+		return nil, false
+	}
+	r.turn = starting
+	return r.running, true
+}
+
+// Fired implements timing.Owner: the record's time is over.
+func (r *record) Fired(uint8) {
+	sh := r.shard
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	switch {
+	case sh.all.now() < r.expires: // A new call has set the timer anew.
+	case r.stale():
+		sh.remove(keyOf(r.running.Snapshot().Order))
+	default:
+		sh.all.wheel.Start(&r.timer, recheck, r, 0)
+	}
+}
+
+// add puts a record in; the caller has the lock.
+func (sh *shard) add(k key, r *record) {
+	if sh.m == nil {
+		sh.m = make(map[key]*record)
+	}
+	sh.m[k] = r
+	sh.most = max(sh.most, len(sh.m))
+	sh.all.count.Add(1)
+}
+
+// remove takes a record out; the caller has the lock. A map that has been large keeps
+// its memory: when it is empty, it is given back.
+func (sh *shard) remove(k key) {
+	delete(sh.m, k)
+	sh.all.count.Add(-1)
+	if len(sh.m) == 0 && sh.most > 8 {
+		sh.m, sh.most = nil, 0
+	}
+}

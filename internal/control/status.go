@@ -1,0 +1,69 @@
+package control
+
+import (
+	"context"
+
+	"callcontroller/internal/auth"
+	"callcontroller/internal/call"
+)
+
+// StatusRequest names a call by its agent and parties, as they were when it was
+// placed.
+type StatusRequest struct {
+	Agent   string // user name or alias; "" for the calling party's user name
+	Calling string
+	Called  string
+}
+
+// Status gives the call that was placed last with that agent and these parties, as
+// it stands, or false when there is none (any more). The call must not be changed.
+// A host that may not be called is no error here: there is no such call. The error's
+// kind is Invalid, Denied or BadUser.
+func (c *Control) Status(_ context.Context, p auth.Principal, r StatusRequest) (*call.Call, bool, error) {
+	k, err := c.find(p, r)
+	if err != nil {
+		return nil, false, err
+	}
+	running, ok := c.records.get(k)
+	if !ok {
+		return nil, false, nil
+	}
+	return running.Snapshot(), true, nil
+}
+
+// find makes the key of a record.
+func (c *Control) find(p auth.Principal, r StatusRequest) (key, error) {
+	calling, err := parseParty("calling party", r.Calling, c.config.Domain)
+	if err != nil {
+		return key{}, err
+	}
+	called, err := parseParty("called party", r.Called, c.config.Domain)
+	if err != nil {
+		return key{}, err
+	}
+	agent, err := c.agentFor(p, r.Agent, calling)
+	if err != nil {
+		return key{}, err
+	}
+	return key{agent.uri, calling.uri, called.uri}, nil
+}
+
+// TransferRequest asks for a call's calling party to be replaced by another.
+type TransferRequest struct {
+	StatusRequest
+	Target string // user or user@host[:port]
+}
+
+// Transfer answers call.Conflict for every call that it is asked for by right: in
+// REFER mode the phones talk without us, and there is nothing that could be
+// transferred from here. The other kinds of its errors are those of Status, and
+// Denied for the target's host.
+func (c *Control) Transfer(_ context.Context, p auth.Principal, r TransferRequest) error {
+	if _, err := c.find(p, r.StatusRequest); err != nil {
+		return err
+	}
+	if _, err := c.dialable("target", r.Target); err != nil {
+		return err
+	}
+	return fault(call.Conflict, "Call not found.")
+}
