@@ -67,6 +67,7 @@ func (e *Engine) of(id call.ID) *shard {
 // Add takes a new call in. It does nothing until it is given call.Start.
 func (e *Engine) Add(c call.Call) *Running {
 	r := &Running{engine: e}
+	r.inbox = r.first[:0]
 	c.Prefer(e.offers.of(c.Order.Caller.URI))
 	r.snapshot.Store(&c)
 	r.line = e.signaller.Open(c.ID, c.Order, r.Post)

@@ -23,7 +23,9 @@ type Running struct {
 	mu    sync.Mutex
 	busy  bool // somebody works the inbox off
 	over  bool // no event is taken any more
+	next  int  // of inbox, the one that is taken next
 	inbox []call.Event
+	first [1]call.Event // where inbox begins: most events find it empty
 
 	timers [call.NumTimers]timing.Timer
 }
@@ -36,7 +38,7 @@ func (r *Running) Snapshot() *call.Call { return r.snapshot.Load() }
 // was not taken: the call is over, or its inbox is full.
 func (r *Running) Post(ev call.Event) bool {
 	r.mu.Lock()
-	if r.over || len(r.inbox) >= maxInbox {
+	if r.over || len(r.inbox)-r.next >= maxInbox {
 		r.mu.Unlock()
 		return false
 	}
@@ -53,22 +55,33 @@ func (r *Running) Post(ev call.Event) bool {
 
 // work takes events until there are none.
 func (r *Running) work() {
-	for next := 0; ; next++ {
-		r.mu.Lock()
-		if next == len(r.inbox) {
-			r.inbox = r.inbox[:0]
-			if cap(r.inbox) > 8 {
-				r.inbox = nil // A standing call keeps little.
-			}
-			r.busy = false
-			r.mu.Unlock()
+	for {
+		ev, ok := r.take()
+		if !ok {
 			return
 		}
-		ev := r.inbox[next]
-		r.inbox[next] = nil
-		r.mu.Unlock()
 		r.step(ev)
 	}
+}
+
+// take gives the next event; false when there is none, and the call is idle.
+func (r *Running) take() (ev call.Event, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next == len(r.inbox) {
+		r.inbox, r.next = r.first[:0], 0 // A standing call keeps no room that it needed once.
+		r.busy = false
+		return nil, false
+	}
+	ev = r.inbox[r.next]
+	r.inbox[r.next] = nil
+	r.next++
+	if r.next == maxInbox {
+		n := copy(r.inbox, r.inbox[r.next:])
+		clear(r.inbox[n:])
+		r.inbox, r.next = r.inbox[:n], 0
+	}
+	return ev, true
 }
 
 // step moves the call by one event, publishes it, and performs the effects. A

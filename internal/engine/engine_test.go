@@ -1,0 +1,411 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callcontroller/internal/call"
+	"callcontroller/internal/timing"
+)
+
+// fake is a Signaller whose lines note what they are told, in order, and do what
+// on says.
+type fake struct {
+	on func(l *fakeLine, effect string) // may be nil
+
+	mu    sync.Mutex
+	lines map[call.ID]*fakeLine
+}
+
+type fakeLine struct {
+	fake *fake
+	id   call.ID
+	post func(call.Event) bool
+
+	inside atomic.Bool // an effect is being performed
+	mu     sync.Mutex
+	did    []string
+}
+
+func (f *fake) Open(id call.ID, _ *call.Order, post func(call.Event) bool) Line {
+	l := &fakeLine{fake: f, id: id, post: post}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lines[id] = l
+	return l
+}
+
+func (l *fakeLine) do(effect string) {
+	if l.inside.Swap(true) {
+		panic("two effects at once")
+	}
+	defer l.inside.Store(false)
+	l.mu.Lock()
+	l.did = append(l.did, effect)
+	l.mu.Unlock()
+	if l.fake.on != nil {
+		l.fake.on(l, effect)
+	}
+}
+
+// effects are those that were performed so far.
+func (l *fakeLine) effects() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.did)
+}
+
+func (l *fakeLine) Invite(call.Invite)     { l.do("INVITE") }
+func (l *fakeLine) Cancel(call.Cancel)     { l.do("CANCEL") }
+func (l *fakeLine) Ack(call.Ack)           { l.do("ACK") }
+func (l *fakeLine) Refer(call.Refer)       { l.do("REFER") }
+func (l *fakeLine) Bye(call.Bye)           { l.do("BYE") }
+func (l *fakeLine) Release(call.Release)   { l.do("release") }
+func (l *fakeLine) Respond(e call.Respond) { l.do("respond " + strconv.Itoa(int(e.Request))) }
+
+// bench is an engine with a fake outside.
+type bench struct {
+	*Engine
+	fake *fake
+	log  *bytes.Buffer
+}
+
+func newBench(t *testing.T, on func(l *fakeLine, effect string)) *bench {
+	t.Helper()
+	b := &bench{fake: &fake{on: on, lines: make(map[call.ID]*fakeLine)}, log: new(bytes.Buffer)}
+	wheel := timing.New()
+	t.Cleanup(wheel.Close)
+	b.Engine = New(b.fake, wheel, slog.New(slog.NewTextHandler(b.log, nil)))
+	return b
+}
+
+// add makes a call that keeps all its rows.
+func (b *bench) add(id call.ID) (*Running, *fakeLine) {
+	r := b.Add(call.New(id, &call.Order{
+		Caller:      call.Party{URI: "sip:201@example.com"},
+		RingTimeout: time.Minute, NotifyTimeout: time.Minute, ReferLimit: time.Hour,
+	}))
+	return r, b.fake.lines[id]
+}
+
+func response(status int) call.Response {
+	return call.Response{Status: status, Line: strconv.Itoa(status)}
+}
+
+// referred brings a call to where NOTIFYs are awaited.
+func referred(t *testing.T, r *Running) {
+	t.Helper()
+	for _, e := range []call.Event{call.Start{}, call.Answered{Response: response(200)}, call.Referred{Response: response(202)}} {
+		if !r.Post(e) {
+			t.Fatalf("%T was not taken", e)
+		}
+	}
+}
+
+func notify(n int, body string) call.Event {
+	return call.Notified{Request: call.Request(n), Event: "refer", State: "active", Body: body}
+}
+
+// TestOrder posts to one call from many goroutines: the events of each are taken in
+// their order, one at a time, and the effects follow the events.
+func TestOrder(t *testing.T) {
+	b := newBench(t, nil)
+	r, line := b.add("a")
+	referred(t, r)
+	const posters, events = 8, 500
+	var wg sync.WaitGroup
+	for p := range posters {
+		wg.Go(func() {
+			for i := range events {
+				n := p*events + i + 1
+				for !r.Post(notify(n, strconv.Itoa(n))) {
+					runtime.Gosched() // The inbox is full.
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var rows, answers []string
+	for _, row := range r.Snapshot().Rows {
+		if row.Method == call.ByNotify {
+			rows = append(rows, row.Line)
+		}
+	}
+	for _, did := range line.effects() {
+		if n, ok := strings.CutPrefix(did, "respond "); ok {
+			answers = append(answers, n)
+		}
+	}
+	if len(rows) != posters*events || !slices.Equal(rows, answers) {
+		t.Fatalf("%d rows, %d answers, want %d of each in the same order", len(rows), len(answers), posters*events)
+	}
+	var last [posters]int
+	for _, row := range rows {
+		n, _ := strconv.Atoi(row)
+		if p := (n - 1) / events; n <= last[p] {
+			t.Fatalf("poster %d: %d behind %d", p, n, last[p])
+		} else {
+			last[p] = n
+		}
+	}
+}
+
+// TestPostFromEffect: what an effect brings at once is taken when its step is done.
+func TestPostFromEffect(t *testing.T) {
+	b := newBench(t, func(l *fakeLine, effect string) {
+		switch effect {
+		case "INVITE":
+			l.post(call.Progress{Response: response(180)})
+			l.post(call.Answered{Response: response(200)})
+		case "REFER":
+			l.post(call.Referred{Response: response(603)})
+		case "BYE":
+			l.post(call.Released{})
+		}
+	})
+	r, line := b.add("a")
+	r.Post(call.Start{})
+	if got, want := strings.Join(line.effects(), " "), "INVITE ACK REFER BYE release"; got != want {
+		t.Errorf("effects %s, want %s", got, want)
+	}
+	if c := r.Snapshot(); c.State != call.Ended || b.Len() != 0 {
+		t.Errorf("the call is %s, %d calls live", c.State, b.Len())
+	}
+}
+
+// TestInboxBound: what waits for one call is bounded, and room is made as it is
+// worked off.
+func TestInboxBound(t *testing.T) {
+	enter, leave := make(chan struct{}), make(chan struct{})
+	b := newBench(t, func(_ *fakeLine, effect string) {
+		if effect == "respond 1" {
+			close(enter)
+			<-leave
+		}
+	})
+	r, _ := b.add("a")
+	referred(t, r)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Post(notify(1, ""))
+	}()
+	<-enter
+	taken := 0
+	for r.Post(notify(2, "SIP/2.0 180 Ringing")) {
+		taken++
+	}
+	if taken != maxInbox {
+		t.Errorf("%d events were taken, want %d", taken, maxInbox)
+	}
+	close(leave)
+	<-done
+	if !r.Post(notify(3, "SIP/2.0 180 Ringing")) {
+		t.Error("an empty inbox takes nothing")
+	}
+	if n := len(r.Snapshot().Rows); n != 1+maxInbox+1 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+// TestInboxNeverEmpty: only events that wait count; a call that is kept busy takes
+// any number of them.
+func TestInboxNeverEmpty(t *testing.T) {
+	const events = 10 * maxInbox
+	b := newBench(t, func(l *fakeLine, effect string) {
+		n, ok := strings.CutPrefix(effect, "respond ")
+		if i, _ := strconv.Atoi(n); ok && i < events && !l.post(notify(i+1, "")) {
+			panic("event " + n + " was not taken")
+		}
+	})
+	r, line := b.add("a")
+	referred(t, r)
+	r.Post(notify(1, ""))
+	did := line.effects()
+	if got := did[len(did)-1]; got != fmt.Sprint("respond ", events) {
+		t.Errorf("the last effect is %q\n%s", got, b.log)
+	}
+	if cap(r.inbox) != 1 {
+		t.Errorf("the idle call keeps room for %d events", cap(r.inbox))
+	}
+}
+
+// TestPanic: a fault in one call ends that call, tells it, and touches no other.
+func TestPanic(t *testing.T) {
+	b := newBench(t, func(l *fakeLine, effect string) {
+		if l.id == "bad" && (effect == "REFER" || effect == "BYE") {
+			panic("boom in " + effect)
+		}
+	})
+	bad, badLine := b.add("bad")
+	good, _ := b.add("good")
+	good.Post(call.Start{})
+	bad.Post(call.Start{})
+	if !bad.Post(call.Answered{Response: response(200)}) {
+		t.Error("the event that brought the panic was not taken")
+	}
+	c := bad.Snapshot()
+	if want := (call.Outcome{Result: call.Failed, EndedBy: call.ByServer}); c.State != call.Ended || c.Outcome != want || !c.Over() {
+		t.Errorf("the call is %s %+v", c.State, c.Outcome)
+	}
+	if got, want := strings.Join(badLine.effects(), " "), "INVITE ACK REFER CANCEL BYE"; got != want {
+		t.Errorf("effects %s, want %s", got, want)
+	}
+	if _, there := b.Find("bad"); there || b.Len() != 1 || bad.Post(call.Hangup{}) {
+		t.Error("the engine still runs the call")
+	}
+	log := b.log.String()
+	for _, want := range []string{"call=bad", "boom in REFER", "boom in BYE", "engine_test.go"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log does not tell %q:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "call=good panic") || good.Snapshot().State != call.CallingCaller {
+		t.Error("the other call was touched")
+	}
+	if running := b.wheel.Running(); running != 1 {
+		t.Errorf("%d timers run, want the ring timer of the good call", running)
+	}
+}
+
+// TestPanicInStep: even a call that cannot be stepped ends. An event without an
+// Order makes one.
+func TestPanicInStep(t *testing.T) {
+	b := newBench(t, nil)
+	r, _ := b.add("a")
+	broken := *r.Snapshot()
+	broken.Order = nil
+	r.snapshot.Store(&broken)
+	r.Post(call.Start{})
+	if c := r.Snapshot(); !c.Over() || b.Len() != 0 {
+		t.Errorf("the call is %s, %d calls live", c.State, b.Len())
+	}
+}
+
+// TestAfterTheEnd: a call that is over takes no event and is not found, but can be
+// read.
+func TestAfterTheEnd(t *testing.T) {
+	b := newBench(t, nil)
+	r, line := b.add("a")
+	if found, ok := b.Find("a"); !ok || found != r {
+		t.Error("a new call is not found")
+	}
+	r.Post(call.Start{})
+	r.Post(call.Rejected{Response: response(486)})
+	before := len(line.effects())
+	for _, e := range []call.Event{call.Answered{Response: response(200)}, call.HungUp{}, call.TimerFired{}, call.Hangup{}} {
+		if r.Post(e) {
+			t.Errorf("%T was taken", e)
+		}
+	}
+	if _, there := b.Find("a"); there || b.Len() != 0 || len(line.effects()) != before || b.wheel.Running() != 0 {
+		t.Errorf("found %v, %d calls, effects %v, %d timers", there, b.Len(), line.effects(), b.wheel.Running())
+	}
+	if c := r.Snapshot(); c.Outcome.Result != call.Busy {
+		t.Errorf("the snapshot shows %+v", c.Outcome)
+	}
+}
+
+// TestHangupAllAndWait: a shut-down asks every call to end, and Wait returns when
+// the last one has.
+func TestHangupAllAndWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		if err := b.Wait(t.Context()); err != nil {
+			t.Fatalf("Wait without a call: %v", err)
+		}
+		var all []*Running
+		for i := range 200 {
+			r, _ := b.add(call.ID(strconv.Itoa(i)))
+			referred(t, r)
+			all = append(all, r)
+		}
+		b.HangupAll(call.ByServer)
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := b.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Wait with calls whose BYE is not answered: %v", err)
+		}
+		done := make(chan error)
+		for range 2 {
+			go func() { done <- b.Wait(t.Context()) }()
+		}
+		synctest.Wait()
+		for i, r := range all {
+			if b.Len() != len(all)-i {
+				t.Fatalf("%d calls live, want %d", b.Len(), len(all)-i)
+			}
+			r.Post(call.Released{})
+			if c := r.Snapshot(); c.Outcome.Result != call.Cancelled || c.Outcome.EndedBy != call.ByServer {
+				t.Fatalf("call %d: %+v", i, c.Outcome)
+			}
+		}
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestTimers: deadlines come as events, at their time, and not when they were taken
+// back.
+func TestTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		rings, ringLine := b.add("rings")
+		talks, _ := b.add("talks")
+		rings.Post(call.Start{})
+		referred(t, talks)
+		time.Sleep(time.Minute - time.Millisecond)
+		synctest.Wait()
+		if got := len(ringLine.effects()); got != 1 {
+			t.Errorf("effects before the deadline: %v", ringLine.effects())
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := strings.Join(ringLine.effects(), " "); got != "INVITE CANCEL" {
+			t.Errorf("effects behind the deadline: %s", got)
+		}
+		if c := talks.Snapshot(); c.Outcome.Result != call.Unknown {
+			t.Errorf("no NOTIFY came for a minute: %s %+v", c.State, c.Outcome)
+		}
+		rings.Post(call.Rejected{Response: response(487)})
+		talks.Post(call.Released{})
+		if n := b.wheel.Running(); n != 0 {
+			t.Errorf("%d timers run", n)
+		}
+	})
+}
+
+// TestOffersAreBounded: phones are remembered up to a limit, the newest always.
+func TestOffersAreBounded(t *testing.T) {
+	var o offers
+	for i := range 2 * maxOffers {
+		uri := strconv.Itoa(i)
+		o.note(uri, call.OfferNone)
+		if o.of(uri) != call.OfferNone || len(o.m) > maxOffers {
+			t.Fatalf("phone %d: %d are remembered", i, len(o.m))
+		}
+		if i%2 == 0 {
+			o.note("even "+uri, call.OfferSink)
+		}
+	}
+	o.note("7", call.OfferNone)
+	o.note("7", call.OfferSink)
+	if o.of("7") != call.OfferSink || len(o.m) != maxOffers-1 {
+		t.Errorf("%d are remembered", len(o.m))
+	}
+}
