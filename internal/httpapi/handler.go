@@ -1,0 +1,78 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// LegacyPath is below what Config.Legacy answers.
+const LegacyPath = "/callcontroller/"
+
+// NewHandler makes what a Server serves with: the routes, and what every request
+// goes through.
+func NewHandler(c Config) http.Handler {
+	c = c.withDefaults()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthy)
+	mux.Handle("GET /readyz", readiness{c.Ready})
+	mux.HandleFunc("/", NotFound)
+	return &logged{log: c.Log, next: recovered{log: c.Log, next: capped{routes{legacy: c.Legacy, mux: mux}}}}
+}
+
+// routes sends a request to who answers it. Paths are taken as they are: a mux would
+// clean them and redirect, so that "/callcontroller/201/../202" would become another
+// path on its way.
+type routes struct {
+	legacy http.Handler
+	mux    *http.ServeMux
+}
+
+func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch p := RawPath(r.URL); {
+	case h.legacy != nil && strings.HasPrefix(p, LegacyPath):
+		h.legacy.ServeHTTP(w, r)
+	case p == path.Clean(p):
+		h.mux.ServeHTTP(w, r)
+	default:
+		NotFound(w, r)
+	}
+}
+
+// RawPath is the path as the client sent it, not decoded. url.URL.EscapedPath is not
+// always that: it writes the path anew when the client did not escape all that it
+// should have, and an escaped slash becomes a plain one.
+func RawPath(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
+}
+
+// NotFound answers 404, and nothing about what there is.
+func NotFound(w http.ResponseWriter, _ *http.Request) { Text(w, http.StatusNotFound, "not found\n") }
+
+// Text answers with a line of plain text.
+func Text(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain;charset=UTF-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // a client that is gone misses nothing
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) { Text(w, http.StatusOK, "ok\n") }
+
+// readiness tells whether new calls are taken.
+type readiness struct{ ready func() bool }
+
+func (h readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	if h.ready != nil && !h.ready() {
+		Text(w, http.StatusServiceUnavailable, "not ready\n")
+		return
+	}
+	Text(w, http.StatusOK, "ready\n")
+}

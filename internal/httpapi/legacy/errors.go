@@ -1,0 +1,65 @@
+package legacy
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"callcontroller/internal/call"
+	"callcontroller/internal/httpapi"
+)
+
+// retryAfter is what a 503 tells the client to wait, in seconds.
+const retryAfter = "10"
+
+// writeError answers with the error document (CONTRACT section 4).
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	status, code := statusOf(call.KindOf(err))
+	text := textOf(err)
+	if text == "" {
+		httpapi.SetError(r.Context(), err)
+		text = "internal error"
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	b := append(make([]byte, 0, 512), xmlProlog+"<processing-status"+xmlns+"<error-flag>ERROR</error-flag>\n<error-code>"...)
+	b = strconv.AppendInt(b, int64(code), 10)
+	b = append(b, "</error-code>\n<error-text>"...)
+	b = appendText(b, text)
+	b = append(b, "</error-text>\n</processing-status>\n"...)
+	writeXML(w, status, b)
+}
+
+// statusOf gives the HTTP status of an error, and the code inside the document. They
+// differ for what is not possible in a call's state (CONTRACT 3.4, 3.7).
+func statusOf(k call.Kind) (status, code int) {
+	if k == call.Conflict {
+		return http.StatusNotAcceptable, http.StatusForbidden
+	}
+	status = httpapi.Status(k)
+	return status, status
+}
+
+// textOf is what the user may read of an error, "" when that is nothing.
+func textOf(err error) string {
+	if e, ok := errors.AsType[*call.Error](err); ok && e.Kind != call.Internal {
+		return e.Text
+	}
+	return ""
+}
+
+func invalid(format string, args ...any) error {
+	return &call.Error{Kind: call.Invalid, Text: fmt.Sprintf(format, args...)}
+}
+
+// clip keeps foreign text in answers short.
+func clip(s string) string {
+	const longest = 64
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "..."
+}
