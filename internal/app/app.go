@@ -1,0 +1,214 @@
+// Package app puts the program together: it is the only package that knows all the
+// others. It decides nothing about calls. The goroutines that it starts are those of
+// what it starts: read loops, the timing wheel and the HTTP servers; Stop ends them
+// all and waits for every one.
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"callcontroller/internal/auth"
+	"callcontroller/internal/call"
+	"callcontroller/internal/config"
+	"callcontroller/internal/control"
+	"callcontroller/internal/directory/file"
+	"callcontroller/internal/engine"
+	"callcontroller/internal/httpapi"
+	"callcontroller/internal/httpapi/legacy"
+	"callcontroller/internal/media"
+	"callcontroller/internal/policy"
+	"callcontroller/internal/sip/dialog"
+	"callcontroller/internal/sip/transport"
+	"callcontroller/internal/timing"
+	"callcontroller/internal/tlscert"
+)
+
+// hangupLimit is how long Stop waits for the BYEs of calls that it hangs up: as long
+// as a BYE is repeated (RFC 3261 timer F).
+const hangupLimit = 32 * time.Second
+
+// requestLimit is how long Stop waits for HTTP requests that are being answered.
+const requestLimit = 5 * time.Second
+
+// Options are what the configuration does not say. The zero value is usable.
+type Options struct {
+	Log     *slog.Logger                   // default: nothing is logged
+	Version string                         // for User-Agent and Server
+	Reread  func() (*config.Config, error) // gives the configuration anew, for Reload of users that stand in it
+	Net     transport.Net                  // default: the system's network
+}
+
+// App is the running program.
+type App struct {
+	config    *config.Config
+	options   Options
+	log       *slog.Logger
+	users     *file.Directory
+	wheel     *timing.Wheel
+	ua        *dialog.UA
+	transport *transport.Layer
+	sink      *media.Sink
+	engine    *engine.Engine
+	control   *control.Control
+	http      *httpapi.Server
+	sip       []netip.AddrPort
+	ready     atomic.Bool
+	cleanups  cleanups
+}
+
+// Start starts everything, in order. When something fails, what was started is
+// stopped again and the error names it.
+func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &App{config: c, options: o, log: o.Log}
+	for _, start := range []func(context.Context) error{a.startUsers, a.startSIP, a.startCalls, a.startHTTP} {
+		if err := start(ctx); err != nil {
+			if undo := a.cleanups.run(context.WithoutCancel(ctx)); undo != nil {
+				a.log.Error("clean-up after a failed start", "error", undo)
+			}
+			return nil, err
+		}
+	}
+	a.ready.Store(true)
+	a.log.Info("ready", "http", a.HTTP(), "sip", a.SIP(), "domain", c.SIP.Domain, "users", a.users.Len())
+	return a, nil
+}
+
+// HTTP gives the URLs at which the server listens.
+func (a *App) HTTP() []string { return a.http.Addrs() }
+
+// SIP gives the addresses at which the server listens, in the order of sip.listen.
+func (a *App) SIP() []string {
+	var list []string
+	for i, l := range a.config.SIP.Listen {
+		list = append(list, l.Scheme+"://"+a.sip[i].String())
+	}
+	return list
+}
+
+func (a *App) startUsers(context.Context) (err error) {
+	u := a.config.Users
+	if u.File != "" {
+		a.users, err = file.Open(u.File, a.config.SIP.Domain)
+	} else {
+		a.users, err = file.FromUsers(u.Inline, a.config.SIP.Domain)
+	}
+	if err != nil {
+		return fmt.Errorf("users: %w", err)
+	}
+	for _, note := range a.users.Notes() {
+		a.log.Warn(note)
+	}
+	return nil
+}
+
+func (a *App) startCalls(context.Context) error {
+	a.engine = engine.New(a.signaller(), a.wheel, a.log)
+	a.control = control.New(control.Config{
+		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log,
+		Hosts:         policy.NewHosts(a.config.SIP.Domain, hostList(a.config.Policy.Hosts)),
+		NotifyTimeout: a.config.Refer.NotifyTimeout, ReferLimit: a.config.Refer.Limit, MaxRing: a.config.HTTP.MaxTimeout,
+		MaxRows: a.config.Limits.Rows, MaxCalls: a.config.Limits.Calls, ReferredByCaller: a.config.Refer.ReferredBy == config.Caller,
+	})
+	return nil
+}
+
+func hostList(hosts []config.HostPort) []string {
+	var list []string
+	for _, h := range hosts {
+		list = append(list, h.String())
+	}
+	return list
+}
+
+func (a *App) startHTTP(ctx context.Context) error {
+	cert, err := a.certificate()
+	if err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	chain := auth.Chain{auth.NewTrusted(a.config.HTTP.Trusted), auth.NewBasic(a.config.SIP.Realm, a.users)}
+	a.http = httpapi.New(httpapi.Config{
+		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: chain},
+	})
+	a.cleanups.push("HTTP", a.stopHTTP)
+	for _, l := range a.config.HTTP.Listen {
+		if err := a.http.Listen(ctx, l.Scheme, l.Address()); err != nil {
+			return fmt.Errorf("http.listen %s: %w", l, err)
+		}
+	}
+	return nil
+}
+
+func (a *App) stopHTTP(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, requestLimit)
+	defer stop()
+	return a.http.Stop(ctx)
+}
+
+// certificate gives the TLS certificate when a listener needs one.
+func (a *App) certificate() (tls.Certificate, error) {
+	var hosts []string
+	for _, l := range a.config.HTTP.Listen {
+		if l.Scheme == "https" {
+			hosts = append(hosts, l.Host)
+		}
+	}
+	if hosts == nil {
+		return tls.Certificate{}, nil
+	}
+	t := a.config.HTTP.TLS
+	cert, made, err := tlscert.Load(t.Cert, t.Key, a.config.Data, append(hosts, a.config.SIP.Domain))
+	if made {
+		a.log.Info("made a self-signed certificate; give your own with http.tls.cert and http.tls.key", "data", a.config.Data)
+	}
+	return cert, err
+}
+
+// Reload reads the users anew. On an error the old ones stay in force.
+func (a *App) Reload() error {
+	if a.config.Users.File != "" {
+		return a.users.Reload()
+	}
+	if a.options.Reread == nil {
+		return nil
+	}
+	c, err := a.options.Reread()
+	if err != nil {
+		return err
+	}
+	return a.users.Replace(c.Users.Inline)
+}
+
+// Stop takes no more calls, lets the running ones end within drain.limit, hangs up
+// those that are left, and stops everything. ctx may cut that short.
+func (a *App) Stop(ctx context.Context) error {
+	a.ready.Store(false)
+	a.control.Drain()
+	a.drain(ctx)
+	return a.cleanups.run(context.WithoutCancel(ctx))
+}
+
+func (a *App) drain(ctx context.Context) {
+	if a.wait(ctx, a.config.Drain.Limit) {
+		return
+	}
+	a.log.Info("hanging up the calls that still run", "calls", a.engine.Len())
+	a.engine.HangupAll(call.ByServer)
+	if !a.wait(ctx, hangupLimit) {
+		a.log.Warn("calls left without an answer to their BYE", "calls", a.engine.Len())
+	}
+}
+
+func (a *App) wait(ctx context.Context, limit time.Duration) bool {
+	ctx, stop := context.WithTimeout(ctx, limit)
+	defer stop()
+	return a.engine.Wait(ctx) == nil
+}

@@ -1,0 +1,74 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"callcontroller/internal/media"
+	"callcontroller/internal/signalling"
+	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/dialog"
+	"callcontroller/internal/sip/digest"
+	"callcontroller/internal/sip/transport"
+	"callcontroller/internal/timing"
+)
+
+// startSIP starts the timers, the transports, the user agent and the sink.
+func (a *App) startSIP(ctx context.Context) error {
+	a.wheel = timing.New()
+	a.cleanups.push("timers", func(context.Context) error { a.wheel.Close(); return nil })
+	a.newUA()
+	a.cleanups.push("SIP", func(context.Context) error { return a.transport.Close() })
+	for _, l := range a.config.SIP.Listen {
+		p, ok := transport.ParseProtocol(l.Scheme)
+		if !ok {
+			return fmt.Errorf("sip.listen %s: unknown transport", l)
+		}
+		addr, err := a.transport.Listen(ctx, p, l.Address())
+		if err != nil {
+			return fmt.Errorf("sip.listen %s: %w", l, err)
+		}
+		a.sip = append(a.sip, addr)
+	}
+	sink, err := media.Open(ctx, a.config.Media.Port)
+	if err != nil {
+		return err
+	}
+	a.sink = sink
+	a.cleanups.push("media sink", func(context.Context) error { return sink.Close() })
+	return nil
+}
+
+// newUA joins transport and user agent, which know each other.
+func (a *App) newUA() {
+	c := &a.config.SIP
+	advertise := ""
+	if c.Advertise.Host != "" {
+		advertise = c.Advertise.String()
+	}
+	a.transport = transport.New(transport.Config{Net: a.options.Net, Advertise: advertise, Log: a.log},
+		func(m *sip.Message, from transport.Source) { a.ua.Receive(m, from) })
+	a.ua = dialog.New(dialog.Config{
+		Transport: a.transport, Resolver: &transport.Resolver{}, Wheel: a.wheel, Log: a.log,
+		UserAgent: strings.TrimSpace("callcontroller " + a.options.Version),
+		Proxy:     c.Proxy, Domain: c.Domain, Allow: signalling.Methods,
+	})
+}
+
+func (a *App) signaller() *signalling.Signaller {
+	return signalling.New(signalling.Config{
+		UA: a.ua, Account: a.account, SinkPort: a.sink.Port(), Sipx: a.config.SIP.Sipx, Log: a.log,
+	})
+}
+
+// account gives the SIP credentials with which calls of a user are placed: his own,
+// else the server's.
+func (a *App) account(user string) digest.Credentials {
+	own := a.config.SIP.Account
+	c := digest.Credentials{Username: own.Username, Password: own.Password, Realm: a.config.SIP.Realm}
+	if u, ok := a.users.Lookup(user); ok && !u.SIP.IsZero() {
+		c.Username, c.Password, c.HA1 = u.SIP.Username, u.SIP.Password, u.SIP.HA1
+	}
+	return c
+}
