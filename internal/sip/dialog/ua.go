@@ -156,59 +156,99 @@ func (ua *UA) Orphan(resp *sip.Message) {
 
 // outside answers what belongs to no dialog, without keeping state (rows U31, U32).
 func (ua *UA) outside(in *transaction.Incoming) {
-	switch {
-	case ua.config.Outside != nil && ua.config.Outside(in):
-	case in.Msg.Method == sip.INVITE, in.Msg.Method == sip.REFER:
-		ua.reply(in, 403)
-	case in.Msg.Method == sip.NOTIFY:
-		// A subscription that was never made (RFC 6665 section 4.1.3).
-		ua.reply(in, 481)
-	default:
-		status, fields := ua.generic(in.Msg)
-		if status == 0 {
-			status, fields = 481, nil // BYE and its like: only inside a dialog.
-		}
-		ua.reply(in, status, fields...)
+	if ua.config.Outside != nil && ua.config.Outside(in) {
+		return
 	}
+	status, fields := ua.generic(in.Msg)
+	if status == 0 {
+		status = uninvited(in.Msg.Method)
+	}
+	ua.reply(in, status, fields...)
 }
+
+// uninvited is the answer to a method that is taken only inside a dialog of ours.
+func uninvited(method string) int {
+	if method == sip.INVITE || method == sip.REFER {
+		return 403
+	}
+	return 481 // BYE and its like, and the NOTIFY of a subscription never made (RFC 6665 section 4.1.3).
+}
+
+// What bodies we understand.
+const (
+	understood = "application/sdp, message/sipfrag" // in any request
+	sdpType    = "application/sdp"                  // in an INVITE
+)
 
 // generic is the answer to a request that needs no dialog and no User to be
 // answered (RFC 3261 section 8.2); 0 when it is for the User.
 func (ua *UA) generic(req *sip.Message) (status int, fields []sip.Field) {
-	if status, fields := ua.unsupported(req); status != 0 {
+	if status := ua.untaken(req.Method); status != 0 {
+		return status, nil
+	}
+	if status, fields := unsupported(req); status != 0 {
 		return status, fields
 	}
 	switch req.Method {
 	case sip.OPTIONS:
-		return 200, []sip.Field{field(sip.Accept, "application/sdp, message/sipfrag"), field(sip.AcceptEncoding, "identity"), field(sip.Supported, "")}
+		return 200, []sip.Field{field(sip.Accept, understood), field(sip.AcceptEncoding, "identity"), field(sip.Supported, "")}
 	case sip.SUBSCRIBE:
-		return 489, []sip.Field{field(sip.AllowEvents, "")}
-	case sip.INVITE, sip.BYE, sip.NOTIFY, sip.REFER, sip.INFO, sip.UPDATE, sip.PRACK, sip.MESSAGE, sip.PUBLISH, sip.REGISTER:
-		if slices.Contains(ua.config.Allow, req.Method) {
-			return 0, nil
-		}
-		return 405, nil
+		return 489, []sip.Field{field(sip.AllowEvents, "refer")} // Mandatory there, and never empty (RFC 6665 sections 8.2, 8.4).
 	default:
-		return 501, nil
+		return 0, nil
 	}
 }
 
-// unsupported checks Require and Content-Encoding (sections 8.2.2.3 and 8.2.3).
-func (ua *UA) unsupported(req *sip.Message) (status int, fields []sip.Field) {
-	var unknown []string
-	for tag := range req.Values(sip.Require) {
-		unknown = append(unknown, tag)
+// untaken is the answer to a method that is never taken, 0 for the others (section
+// 8.2.1).
+func (ua *UA) untaken(method string) int {
+	switch method {
+	case sip.OPTIONS, sip.SUBSCRIBE:
+		return 0
+	case sip.INVITE, sip.BYE, sip.NOTIFY, sip.REFER, sip.INFO, sip.UPDATE, sip.PRACK, sip.MESSAGE, sip.PUBLISH, sip.REGISTER:
+		if slices.Contains(ua.config.Allow, method) {
+			return 0
+		}
+		return 405
+	default:
+		return 501
 	}
-	if len(unknown) > 0 {
+}
+
+// unsupported checks what the request requires and what bodies it has and accepts
+// (sections 8.2.2.3, 8.2.3 and 21.4.7).
+func unsupported(req *sip.Message) (status int, fields []sip.Field) {
+	if unknown := slices.Collect(req.Values(sip.Require)); len(unknown) > 0 {
 		return 420, []sip.Field{field(sip.Unsupported, strings.Join(unknown, ", "))}
 	}
-	if e := req.Get(sip.ContentEncoding); e != "" && !strings.EqualFold(e, "identity") {
-		return 415, []sip.Field{field(sip.AcceptEncoding, "identity")}
+	accept := field(sip.Accept, understood)
+	if req.Method == sip.INVITE {
+		accept.Value = sdpType
 	}
-	if req.Method == sip.INVITE && len(req.Body) > 0 && !req.ContentTypeIs("application/sdp") {
-		return 415, []sip.Field{field(sip.Accept, "application/sdp")}
+	switch e := req.Get(sip.ContentEncoding); {
+	case e != "" && !strings.EqualFold(e, "identity"):
+		return 415, []sip.Field{accept, field(sip.AcceptEncoding, "identity")}
+	case req.Method != sip.INVITE:
+		return 0, nil
+	case len(req.Body) > 0 && !req.ContentTypeIs(sdpType):
+		return 415, []sip.Field{accept}
+	case !acceptsSDP(req):
+		return 406, []sip.Field{accept}
 	}
 	return 0, nil
+}
+
+// acceptsSDP tells whether an INVITE lets us answer with SDP, as it does without an
+// Accept field (section 20.1).
+func acceptsSDP(invite *sip.Message) bool {
+	for v := range invite.Values(sip.Accept) {
+		media, _, _ := strings.Cut(v, ";")
+		switch strings.ToLower(strings.TrimRight(media, " \t")) {
+		case sdpType, "application/*", "*/*":
+			return true
+		}
+	}
+	return !invite.Has(sip.Accept)
 }
 
 func field(h sip.Header, value string) sip.Field {
@@ -217,14 +257,11 @@ func field(h sip.Header, value string) sip.Field {
 
 // reply answers without state.
 func (ua *UA) reply(in *transaction.Incoming, status int, fields ...sip.Field) {
-	in.Reply(ua.response(in.Msg, status, "", fields))
+	in.Reply(ua.response(in.Msg, status, LocalTag(in.Tag()), fields))
 }
 
 // response makes an answer of this UA to req.
 func (ua *UA) response(req *sip.Message, status int, tag LocalTag, fields []sip.Field) *sip.Message {
-	if tag == "" {
-		tag = LocalTag(sip.NewTag())
-	}
 	resp := sip.NewResponse(req, status, "", string(tag))
 	resp.Fields = append(resp.Fields, fields...)
 	resp.Add(sip.Allow, ua.allow)

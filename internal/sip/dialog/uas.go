@@ -38,7 +38,7 @@ type Invitation struct {
 // Accept gives nil when nothing is left to be done: the INVITE asks for what is not
 // supported, lacks what a dialog needs, or came twice; it is answered.
 func (ua *UA) Accept(in *transaction.Incoming, o Incoming, user User) *Invitation {
-	if status, fields := ua.unsupported(in.Msg); status != 0 {
+	if status, fields := unsupported(in.Msg); status != 0 {
 		ua.reply(in, status, fields...)
 		return nil
 	}

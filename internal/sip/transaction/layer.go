@@ -11,7 +11,9 @@ package transaction
 
 import (
 	"errors"
+	"hash/maphash"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -73,6 +75,7 @@ type Layer struct {
 	clients   table[clientKey, *Client]
 	servers   table[serverKey, *Server]
 	counters  counters
+	seed      maphash.Seed // of Incoming.Tag
 }
 
 type counters struct {
@@ -91,6 +94,7 @@ func New(t Transport, w *timing.Wheel, h Handler, log *slog.Logger) *Layer {
 	return &Layer{
 		transport: t, wheel: w, handler: h, log: log,
 		clients: newTable[clientKey, *Client](), servers: newTable[serverKey, *Server](),
+		seed: maphash.MakeSeed(),
 	}
 }
 
@@ -138,7 +142,7 @@ func (l *Layer) refuse(m *sip.Message, from transport.Source, err error) {
 		return
 	}
 	in := Incoming{Msg: m, From: from, layer: l}
-	in.Reply(sip.NewResponse(m, bad.Status, "", sip.NewTag()))
+	in.Reply(sip.NewResponse(m, bad.Status, "", in.Tag()))
 }
 
 func (l *Layer) response(m *sip.Message) {
@@ -190,10 +194,10 @@ func (l *Layer) cancel(in *Incoming) {
 	key.method = sip.INVITE
 	s, ok := l.servers.get(key)
 	if !ok {
-		in.Reply(sip.NewResponse(in.Msg, 481, "", sip.NewTag()))
+		in.Reply(sip.NewResponse(in.Msg, 481, "", in.Tag()))
 		return
 	}
-	in.Reply(sip.NewResponse(in.Msg, 200, "", sip.NewTag()))
+	in.Reply(sip.NewResponse(in.Msg, 200, "", in.Tag()))
 	s.cancelled()
 }
 
@@ -205,6 +209,18 @@ type Incoming struct {
 	layer   *Layer
 	key     serverKey
 	viaPort int
+}
+
+// Tag is the To tag for an answer without state: the same for each copy of the
+// request (RFC 3261 section 8.2.7), and nothing that others could foresee.
+func (in *Incoming) Tag() string {
+	var h maphash.Hash
+	h.SetSeed(in.layer.seed)
+	for _, f := range [...]sip.Header{sip.Via, sip.From, sip.To, sip.CallID, sip.CSeq} {
+		h.WriteString(in.Msg.Get(f))
+		h.WriteByte(0)
+	}
+	return strconv.FormatUint(h.Sum64(), 16)
 }
 
 // Reply answers without keeping state: a retransmission of the request will be
