@@ -93,13 +93,6 @@ func TestU22OKAfterFailure(t *testing.T) {
 	})
 }
 
-// ask sends a request in the dialog with that tag and gives the status of its answer.
-func (p *phone) ask(invite received, tag, method string, seq int) string {
-	p.Helper()
-	p.send(p.request(invite, method, seq, extra{tag: tag}))
-	return name(p.next())
-}
-
 // TestU23Fork: early dialogs are kept apart, each with its own order of CSeq
 // numbers; 199 ends one, and the 200 of another makes it the dialog, with the CSeq
 // numbers that were heard in it.

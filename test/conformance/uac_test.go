@@ -127,3 +127,15 @@ func (l *lab) wantRunning(r *engine.Running) {
 
 // untagged takes the phone's tag out of a message.
 func untagged(text string) string { return strings.Replace(text, ";tag=phone", "", 1) }
+
+// ask sends a request in the dialog with that tag, takes the answer, acknowledges
+// it when it refuses an INVITE, and gives its status.
+func (p *phone) ask(invite received, tag, method string, seq int) string {
+	p.Helper()
+	p.send(p.request(invite, method, seq, extra{tag: tag}))
+	m := p.next()
+	if method == sip.INVITE && m.Status >= 300 {
+		p.send(p.ackFor(invite, seq, m))
+	}
+	return name(m)
+}
