@@ -36,7 +36,7 @@ func (c *Client) sendCancel() {
 	req := cancelFor(c.req, c.cancel.fields)
 	c.cancel.fields = nil
 	k := &Client{
-		layer: c.layer, user: ignore{}, req: req, data: req.Bytes(), target: c.target,
+		layer: c.layer, user: ignore{}, req: req, data: req.Bytes(), target: c.target, host: c.host, port: c.port,
 		key: clientKey{c.key.branch, sip.CANCEL}, interval: T1,
 	}
 	c.mu.Unlock()

@@ -55,6 +55,8 @@ type Client struct {
 	cancel   cancelState
 	attempts []transport.Target // what is tried next when sending fails
 	target   transport.Target
+	host     string // sent-by of our Via
+	port     int
 	req      *sip.Message // INVITE: what ACK and CANCEL are made from
 	data     []byte       // what is retransmitted: the request, later the ACK
 	interval time.Duration
@@ -118,7 +120,9 @@ func (c *Client) attempt() error {
 		c.target, c.attempts = c.attempts[0], c.attempts[1:]
 		old := c.key
 		c.key.branch = sip.NewBranch()
-		c.req.SetTopVia(c.layer.via(c.target, c.key.branch))
+		via := c.layer.via(c.target, c.key.branch)
+		c.host, c.port = via.Host, via.Port
+		c.req.SetTopVia(via)
 		c.data = c.req.Bytes()
 		data, target, key := c.data, c.target, c.key
 		c.interval = T1
@@ -150,6 +154,15 @@ func (c *Client) stopTimers() {
 }
 
 func (c *Client) invite() bool { return c.key.method == sip.INVITE }
+
+// sentBy tells whether the top Via of a response is ours; 5060 goes without saying.
+func (c *Client) sentBy(v sip.ViaValue) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ours := v
+	ours.Port = c.port
+	return strings.EqualFold(v.Host, c.host) && viaPort(v) == viaPort(ours)
+}
 
 // Target is the next hop to which the request went last.
 func (c *Client) Target() transport.Target {

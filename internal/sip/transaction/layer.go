@@ -12,6 +12,7 @@ package transaction
 import (
 	"errors"
 	"hash/maphash"
+	"iter"
 	"log/slog"
 	"strconv"
 	"sync/atomic"
@@ -124,27 +125,22 @@ func (l *Layer) Receive(m *sip.Message, from transport.Source) {
 }
 
 // refuse answers an invalid request with the status that Validate names, without
-// state. An ACK is never answered, and what lacks even the fields of a response
-// cannot be (RFC 3261 section 8.2.6.2).
+// state and with what it has of the fields that a response copies (RFC 3261 section
+// 8.2.6.2; RFC 4475 section 3.3.1). An ACK is never answered, nor is what has not
+// even a Via: its sender could make nothing of it.
 func (l *Layer) refuse(m *sip.Message, from transport.Source, err error) {
 	l.counters.invalid.Add(1)
 	l.log.Debug("invalid SIP message", "peer", from.Addr.String(), "error", err)
 	var bad *sip.InvalidError
-	if m.IsResponse() || m.Method == sip.ACK || !errors.As(err, &bad) {
-		return
-	}
-	for _, h := range [...]sip.Header{sip.Via, sip.From, sip.To, sip.CallID, sip.CSeq} {
-		if m.Get(h) == "" {
-			return
-		}
-	}
-	if _, err := m.Via(); err != nil {
+	if m.IsResponse() || m.Method == sip.ACK || !errors.As(err, &bad) || m.Get(sip.Via) == "" {
 		return
 	}
 	in := Incoming{Msg: m, From: from, layer: l}
 	in.Reply(sip.NewResponse(m, bad.Status, "", in.Tag()))
 }
 
+// response hands a response to its transaction. One with more Via values than ours,
+// or with another sent-by, was not made for us (RFC 3261 sections 8.1.3.3, 18.1.2).
 func (l *Layer) response(m *sip.Message) {
 	via, err := m.Via()
 	if err != nil {
@@ -155,11 +151,22 @@ func (l *Layer) response(m *sip.Message) {
 		return
 	}
 	c, ok := l.clients.get(clientKey{via.Branch(), cseq.Method})
-	if !ok {
+	if !ok || !c.sentBy(via) || !only(m.Values(sip.Via)) {
 		l.counters.stray.Add(1)
 		return
 	}
 	c.Receive(m)
+}
+
+// only tells whether a list has no second element.
+func only(values iter.Seq[string]) bool {
+	n := 0
+	for range values {
+		if n++; n > 1 {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *Layer) request(m *sip.Message, from transport.Source) {
