@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"time"
 
 	"callcontroller/internal/sip"
 )
@@ -69,5 +71,52 @@ func (s *stream) next(r io.Reader) ([]byte, error) {
 		if s.rest = append(s.rest, buf[:n]...); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// caller is a peer that connects to the server.
+type caller struct {
+	*lab
+	net.Conn
+	from netip.AddrPort
+}
+
+// dial connects a host to the server by TCP.
+func (l *lab) dial(host netip.Addr) *caller {
+	l.Helper()
+	c, err := l.net.Host(host).Dial(context.Background(), netip.AddrPort{}, l.server)
+	if err != nil {
+		l.Fatal(err)
+	}
+	from, _ := netip.ParseAddrPort(c.LocalAddr().String())
+	return &caller{l, c, from}
+}
+
+// readFor gives what comes within d, and after how long the server closed the
+// connection, -1 when it did not.
+func (c *caller) readFor(d time.Duration) (all []received, closed time.Duration) {
+	c.Helper()
+	begin := c.since()
+	if err := c.SetReadDeadline(time.Now().Add(d)); err != nil {
+		c.Fatal(err)
+	}
+	var s stream
+	for {
+		data, err := s.next(c)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return all, -1
+		case errors.Is(err, errNoFrame):
+			c.Errorf("%v: %q", err, s.rest)
+			return all, -1
+		case err != nil:
+			return all, c.since() - begin
+		}
+		m, err := sip.Parse(data)
+		if err != nil {
+			c.Errorf("the server sent what cannot be read: %v\n%s", err, data)
+			continue
+		}
+		all = append(all, received{m, c.since(), c.from, c.Conn})
 	}
 }

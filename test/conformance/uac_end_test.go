@@ -36,14 +36,6 @@ func TestU38Reason(t *testing.T) {
 		status int
 		text   string
 	}
-	hangUp := func(l *lab, p *phone) {
-		l.Helper()
-		for id := range l.calls {
-			if r, ok := l.engine.Find(call.ID("call-" + strconv.Itoa(id+1))); ok {
-				r.Post(call.Hangup{By: call.ByAgent})
-			}
-		}
-	}
 	for name, c := range map[string]end{
 		"caller times out": {func(_ *lab, p *phone) received {
 			p.reply(p.expect(sip.INVITE), 180, extra{})
@@ -52,7 +44,7 @@ func TestU38Reason(t *testing.T) {
 		"agent gives up": {func(l *lab, p *phone) received {
 			p.reply(p.expect(sip.INVITE), 180, extra{})
 			time.Sleep(time.Second)
-			hangUp(l, p)
+			l.engine.HangupAll(call.ByAgent)
 			return p.expect(sip.CANCEL)
 		}, 487, "Request Terminated"},
 		"callee busy": {func(_ *lab, p *phone) received {
@@ -74,7 +66,7 @@ func TestU38Reason(t *testing.T) {
 		}, 405, "Method Not Allowed"},
 		"hung up by the agent": {func(l *lab, p *phone) received {
 			p.accept()
-			hangUp(l, p)
+			l.engine.HangupAll(call.ByAgent)
 			return p.expect(sip.BYE)
 		}, 487, "Request Terminated"},
 		"good end": {func(_ *lab, p *phone) received {
