@@ -1,0 +1,136 @@
+package controltest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
+)
+
+// Signaller implements engine.Signaller. It records what every line is told to do,
+// in one list, and confirms a CANCEL or BYE at once.
+type Signaller struct {
+	mu    sync.Mutex
+	lines []*Line
+	did   []Done
+}
+
+// Done is one effect on one line.
+type Done struct {
+	*Line
+	Effect call.Effect
+}
+
+// Open implements engine.Signaller.
+func (s *Signaller) Open(id call.ID, o *call.Order, post func(call.Event) bool) engine.Line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &Line{ID: id, Order: o, all: s, post: post, callID: fmt.Sprintf("sip-%d@lab", len(s.lines)+1)}
+	s.lines = append(s.lines, l)
+	return l
+}
+
+// Lines are all lines, in the order in which they were opened.
+func (s *Signaller) Lines() []*Line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines)
+}
+
+// Last is the line that was opened last, nil when there is none.
+func (s *Signaller) Last() *Line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.lines) == 0 {
+		return nil
+	}
+	return s.lines[len(s.lines)-1]
+}
+
+// Done is everything that was done, in order.
+func (s *Signaller) Done() []Done {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.did)
+}
+
+// Line is the signalling of one call. It implements engine.Line; its other methods
+// play the phone of the calling party.
+type Line struct {
+	ID    call.ID
+	Order *call.Order
+
+	all    *Signaller
+	post   func(call.Event) bool
+	callID string
+}
+
+func (l *Line) note(e call.Effect) {
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
+	l.all.did = append(l.all.did, Done{l, e})
+}
+
+// Invite implements engine.Line.
+func (l *Line) Invite(e call.Invite) { l.note(e) }
+
+// Cancel implements engine.Line: the phone gives up at once.
+func (l *Line) Cancel(e call.Cancel) {
+	l.note(e)
+	l.Reject(487, "Request Terminated")
+}
+
+// Ack implements engine.Line.
+func (l *Line) Ack(e call.Ack) { l.note(e) }
+
+// Refer implements engine.Line.
+func (l *Line) Refer(e call.Refer) { l.note(e) }
+
+// Bye implements engine.Line: the phone confirms at once.
+func (l *Line) Bye(e call.Bye) {
+	l.note(e)
+	l.post(call.Released{Leg: e.Leg})
+}
+
+// Respond implements engine.Line.
+func (l *Line) Respond(e call.Respond) { l.note(e) }
+
+// Release implements engine.Line.
+func (l *Line) Release(e call.Release) { l.note(e) }
+
+func (l *Line) response(status int, phrase string) call.Response {
+	return call.Response{SIPCallID: l.callID, Status: status, Line: fmt.Sprintf("SIP/2.0 %d %s", status, phrase), At: time.Now()}
+}
+
+// Progress is a provisional response to the INVITE, or a challenge.
+func (l *Line) Progress(status int, phrase string) {
+	l.post(call.Progress{Response: l.response(status, phrase)})
+}
+
+// Answer is a 2xx to the INVITE.
+func (l *Line) Answer(status int, phrase string) {
+	l.post(call.Answered{Response: l.response(status, phrase)})
+}
+
+// Reject is another final response to the INVITE.
+func (l *Line) Reject(status int, phrase string) {
+	l.post(call.Rejected{Response: l.response(status, phrase)})
+}
+
+// Fail is the end of an INVITE that got no final response.
+func (l *Line) Fail(status int, phrase string) {
+	l.post(call.SendFailed{Response: l.response(status, phrase)})
+}
+
+// Referred is the final response to the REFER.
+func (l *Line) Referred(status int, phrase string) {
+	l.post(call.Referred{Response: l.response(status, phrase)})
+}
+
+// Notify is a NOTIFY with a sipfrag.
+func (l *Line) Notify(state, body string) {
+	l.post(call.Notified{SIPCallID: l.callID, Event: "refer", State: state, Body: body, At: time.Now()})
+}
