@@ -33,7 +33,7 @@ func (c *Client) sendCancel() {
 		return
 	}
 	c.cancel.sent = true
-	req := cancelFor(c.req, c.cancel.fields)
+	req := cancelFor(c.request(), c.cancel.fields)
 	c.cancel.fields = nil
 	k := &Client{
 		layer: c.layer, user: ignore{}, req: req, data: req.Bytes(), target: c.target, host: c.host, port: c.port,
@@ -52,6 +52,21 @@ type ignore struct{}
 
 func (ignore) Response(*Client, *sip.Message) {}
 func (ignore) Failed(*Client, error)          {}
+
+// request gives an INVITE that has no final response, or its skeleton; c.mu is held.
+func (c *Client) request() *sip.Message {
+	if c.req != nil {
+		return c.req
+	}
+	m, err := sip.Parse(c.data)
+	if err != nil {
+		// Our own text can always be read. If not, what is made of this has no Via,
+		// and no peer will take it.
+		c.layer.log.Error("skeleton of an INVITE", "error", err)
+		return &sip.Message{}
+	}
+	return m
+}
 
 // skeleton keeps of an INVITE what an ACK or a CANCEL is made from.
 func skeleton(req *sip.Message) *sip.Message {

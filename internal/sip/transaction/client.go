@@ -1,6 +1,7 @@
 package transaction
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,8 +58,8 @@ type Client struct {
 	target   transport.Target
 	host     string // sent-by of our Via
 	port     int
-	req      *sip.Message // INVITE: what ACK and CANCEL are made from
-	data     []byte       // what is retransmitted: the request, later the ACK
+	req      *sip.Message // the request; nil when it is not sent any more
+	data     []byte       // what is retransmitted: the request, later the ACK; of a proceeding INVITE its skeleton
 	interval time.Duration
 
 	retransmit, timeout timing.Timer
@@ -279,8 +280,9 @@ func (c *Client) provisional(resp *sip.Message) {
 	c.state = proceeding
 	late := c.cancel.wanted && !c.cancel.sent
 	if first && c.invite() {
-		// The request itself is not sent again: keep what ACK and CANCEL need.
-		c.data, c.attempts, c.req = nil, nil, skeleton(c.req)
+		// The request itself is not sent again: keep what ACK and CANCEL need, as
+		// text, for a phone may ring long and a Message takes thrice the room.
+		c.data, c.attempts, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil, nil
 	}
 	c.mu.Unlock()
 	if first && c.invite() {
@@ -339,7 +341,7 @@ func (c *Client) rejection(resp *sip.Message) {
 	}
 	if first {
 		c.state = completed
-		c.data = ackFor(c.req, resp).Bytes()
+		c.data = ackFor(c.request(), resp).Bytes()
 		c.req, c.attempts = nil, nil
 	}
 	data, target := c.data, c.target
