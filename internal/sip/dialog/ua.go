@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -69,8 +70,26 @@ func New(c Config) *UA {
 	return ua
 }
 
-// Receive takes one message from the transport.
-func (ua *UA) Receive(m *sip.Message, from transport.Source) { ua.layer.Receive(m, from) }
+// Receive takes one message from the transport. A response with a Via behind ours
+// was made for somebody else and is discarded (RFC 3261 section 8.1.3.3).
+func (ua *UA) Receive(m *sip.Message, from transport.Source) {
+	if m.IsResponse() && several(m.Values(sip.Via)) {
+		ua.config.Log.Debug("response with several Via values", "peer", from.Addr.String())
+		return
+	}
+	ua.layer.Receive(m, from)
+}
+
+// several tells whether a list has more than one element.
+func several(values iter.Seq[string]) bool {
+	n := 0
+	for range values {
+		if n++; n > 1 {
+			return true
+		}
+	}
+	return false
+}
 
 // Stats tells what lives.
 type Stats struct {

@@ -12,7 +12,6 @@ package transaction
 import (
 	"errors"
 	"hash/maphash"
-	"iter"
 	"log/slog"
 	"strconv"
 	"sync/atomic"
@@ -139,8 +138,8 @@ func (l *Layer) refuse(m *sip.Message, from transport.Source, err error) {
 	in.Reply(sip.NewResponse(m, bad.Status, "", in.Tag()))
 }
 
-// response hands a response to its transaction. One with more Via values than ours,
-// or with another sent-by, was not made for us (RFC 3261 sections 8.1.3.3, 18.1.2).
+// response hands a response to its transaction. One with another sent-by than we
+// wrote was not made for us (RFC 3261 section 18.1.2).
 func (l *Layer) response(m *sip.Message) {
 	via, err := m.Via()
 	if err != nil {
@@ -151,22 +150,11 @@ func (l *Layer) response(m *sip.Message) {
 		return
 	}
 	c, ok := l.clients.get(clientKey{via.Branch(), cseq.Method})
-	if !ok || !c.sentBy(via) || !only(m.Values(sip.Via)) {
+	if !ok || !c.sentBy(via) {
 		l.counters.stray.Add(1)
 		return
 	}
 	c.Receive(m)
-}
-
-// only tells whether a list has no second element.
-func only(values iter.Seq[string]) bool {
-	n := 0
-	for range values {
-		if n++; n > 1 {
-			return false
-		}
-	}
-	return true
 }
 
 func (l *Layer) request(m *sip.Message, from transport.Source) {
