@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,7 +99,7 @@ func newNonce() string { return fmt.Sprint("nonce-", nonceCount.Add(1)) }
 
 func TestU12Challenge(t *testing.T) {
 	for status := range authFields {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
 				r := l.place()
 				first := p.expect(sip.INVITE)
@@ -148,7 +149,7 @@ func TestU12NonceCache(t *testing.T) {
 // TestU13WrongPassword: a fresh nonce each time, never called stale.
 func TestU13WrongPassword(t *testing.T) {
 	for status := range authFields {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			withPhone(t, options{}, func(l *lab, p *phone) {
 				r := l.place()
 				p.reject(p.expect(sip.INVITE), status, challenge(status, "example.com", newNonce()))
@@ -253,7 +254,7 @@ func (l *lab) guard(proxy netip.AddrPort) {
 // a realm that is not ours.
 func TestU17ForeignRealm(t *testing.T) {
 	for status := range authFields {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			withPhone(t, options{}, func(l *lab, p *phone) {
 				l.guard(netip.AddrPort{})
 				r := l.place()
@@ -274,7 +275,7 @@ func TestU17ForeignRealm(t *testing.T) {
 // the REFER and the BYE go to the phone without any.
 func TestU17ForeignHost(t *testing.T) {
 	for status := range authFields {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			withPhone(t, options{}, func(l *lab, p *phone) {
 				l.guard(phoneAddr)
 				evil := l.phoneAt(otherAddr)
@@ -334,7 +335,7 @@ func TestU17Fork(t *testing.T) {
 // own.
 func TestU18InDialogChallenge(t *testing.T) {
 	for status := range authFields {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
 				r := l.place()
 				invite, refer := p.answer()

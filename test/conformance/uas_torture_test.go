@@ -140,10 +140,10 @@ func TestZ16ForeignResponse(t *testing.T) {
 		ok := p.response(invite, 200, extra{body: sdpBody})
 		ours := "SIP/2.0/UDP " + serverAddr.String()
 		for what, to := range map[string]string{
-			"a second Via":         "SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKx, " + ours,
-			"a Via before ours":    "SIP/2.0/UDP 255.255.255.255;branch=z9hG4bKx, " + ours,
-			"another host":         "SIP/2.0/UDP 192.0.2.99:5060",
-			"another port":         "SIP/2.0/UDP " + serverAddr.Addr().String() + ":5061",
+			"a second Via":      "SIP/2.0/UDP 192.0.2.99;branch=z9hG4bKx, " + ours,
+			"a Via before ours": "SIP/2.0/UDP 255.255.255.255;branch=z9hG4bKx, " + ours,
+			"another host":      "SIP/2.0/UDP 192.0.2.99:5060",
+			"another port":      "SIP/2.0/UDP " + serverAddr.Addr().String() + ":5061",
 		} {
 			text := l.replaced(ok, ours, to)
 			if what == "a second Via" {
