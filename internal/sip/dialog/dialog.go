@@ -27,17 +27,23 @@ var errNoContact = errors.New("no Contact that can be read in the response that 
 // Dialog is the state of RFC 3261 section 12: what a request inside it is made
 // from. It is plain data; a Session guards it.
 type Dialog struct {
+	peer
 	SIPCallID string
 	LocalTag  LocalTag
-	RemoteTag RemoteTag
 
 	local, remote string   // From and To of our requests, tags included
 	routes        []string // the route set, in the order in which it is sent
 	target        string   // the remote target: the peer's Contact URI
 	inviteSeq     uint32   // of our INVITE that made it, for the ACK
 	localSeq      uint32
-	remoteSeq     uint32
-	heard         bool // remoteSeq is set: a first request has come from the peer
+}
+
+// peer is the other side of a dialog, and all that is kept of an early one: the
+// rest comes with the 2xx.
+type peer struct {
+	RemoteTag RemoteTag
+	remoteSeq uint32
+	heard     bool // remoteSeq is set: a first request has come from the peer
 }
 
 // fromResponse makes the dialog that a response to an INVITE of ours creates
@@ -45,9 +51,9 @@ type Dialog struct {
 // with errNoContact: the dialog is good enough to be ended.
 func fromResponse(invite *sip.Message, resp *sip.Message) (*Dialog, error) {
 	d := &Dialog{
+		peer:      peer{RemoteTag: RemoteTag(strings.Clone(resp.ToTag()))},
 		SIPCallID: invite.Get(sip.CallID),
 		LocalTag:  LocalTag(invite.FromTag()),
-		RemoteTag: RemoteTag(strings.Clone(resp.ToTag())),
 		local:     invite.Get(sip.From),
 		remote:    strings.Clone(resp.Get(sip.To)),
 		target:    invite.RequestURI,
@@ -78,12 +84,11 @@ func seqOf(m *sip.Message) uint32 {
 // fromRequest makes the dialog of an INVITE that came to us (section 12.1.1).
 func fromRequest(req *sip.Message, tag LocalTag) (*Dialog, error) {
 	d := &Dialog{
+		peer:      peer{RemoteTag: RemoteTag(strings.Clone(req.FromTag())), heard: true},
 		SIPCallID: strings.Clone(req.Get(sip.CallID)),
 		LocalTag:  tag,
-		RemoteTag: RemoteTag(strings.Clone(req.FromTag())),
 		local:     req.Get(sip.To) + ";tag=" + string(tag),
 		remote:    strings.Clone(req.Get(sip.From)),
-		heard:     true,
 	}
 	cseq, err := req.CSeq()
 	if err != nil {
@@ -112,7 +117,7 @@ func (d *Dialog) setTarget(u sip.URI) {
 
 // follow takes over what was heard in the early dialog (nil for none) that d
 // confirms: its CSeq numbers go on (section 13.2.2.4).
-func (d *Dialog) follow(early *Dialog) {
+func (d *Dialog) follow(early *peer) {
 	if early != nil {
 		d.heard, d.remoteSeq = early.heard, early.remoteSeq
 	}
@@ -185,14 +190,14 @@ const (
 
 // receive checks and takes the CSeq number of a request from the peer (section
 // 12.2.2).
-func (d *Dialog) receive(seq uint32) order {
+func (p *peer) receive(seq uint32) order {
 	switch {
-	case d.heard && seq < d.remoteSeq:
+	case p.heard && seq < p.remoteSeq:
 		return outOfOrder
-	case d.heard && seq == d.remoteSeq:
+	case p.heard && seq == p.remoteSeq:
 		return repeated
 	default:
-		d.heard, d.remoteSeq = true, seq
+		p.heard, p.remoteSeq = true, seq
 		return inOrder
 	}
 }

@@ -29,17 +29,18 @@ func (s *Session) owns(req *sip.Message) bool {
 	return s.find(RemoteTag(req.FromTag())) != nil
 }
 
-// find gives the dialog, early ones included, with that remote tag; s.mu is held.
-func (s *Session) find(tag RemoteTag) *Dialog {
+// find gives the peer with that tag, of the dialog or of an early one; s.mu is held
+// as long as it is used.
+func (s *Session) find(tag RemoteTag) *peer {
 	if s.dialog != nil {
 		if s.dialog.RemoteTag == tag {
-			return s.dialog
+			return &s.dialog.peer
 		}
 		return nil
 	}
-	for _, d := range s.early {
-		if d.RemoteTag == tag {
-			return d
+	for i := range s.early {
+		if s.early[i].RemoteTag == tag {
+			return &s.early[i]
 		}
 	}
 	return nil
@@ -57,14 +58,14 @@ func (s *Session) receive(in *transaction.Incoming) {
 		return // A retransmission that came in by another socket.
 	}
 	s.mu.Lock()
-	d := s.find(RemoteTag(in.Msg.FromTag()))
+	p := s.find(RemoteTag(in.Msg.FromTag()))
 	verdict := outOfOrder
-	if d != nil {
-		verdict = d.receive(cseq.Seq)
+	if p != nil {
+		verdict = p.receive(cseq.Seq)
 	}
 	s.mu.Unlock()
 	switch {
-	case d == nil:
+	case p == nil:
 		r.Respond(481, nil, "", nil)
 	case verdict == outOfOrder:
 		r.Respond(500, []sip.Field{field(sip.RetryAfter, "1")}, "", nil)

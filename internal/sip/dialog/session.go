@@ -1,6 +1,7 @@
 package dialog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ type Session struct {
 	outcome   outcome
 	cancel    *[]sip.Field // wanted, with these fields
 	dialog    *Dialog      // of the first 2xx
-	early     []*Dialog
+	early     []peer
 	forks     []*Dialog // further 2xx, to be ended
 	ack       []byte    // as sent for the first 2xx
 	reinvite  *transaction.Server
@@ -260,20 +261,17 @@ func (s *Session) provisional(tx *transaction.Client, resp *sip.Message) {
 // noteEarly keeps the early dialogs of a fork apart (section 12.1.2); 199 ends one
 // (RFC 6228). s.mu is held.
 func (s *Session) noteEarly(tag RemoteTag, resp *sip.Message) {
-	for i, d := range s.early {
-		if d.RemoteTag != tag {
+	for i := range s.early {
+		if s.early[i].RemoteTag != tag {
 			continue
 		}
 		if resp.Status == 199 {
-			s.early = append(s.early[:i], s.early[i+1:]...)
+			s.early = slices.Delete(s.early, i, i+1)
 		}
 		return
 	}
-	if resp.Status == 199 || len(s.early) == maxEarly {
-		return
-	}
-	if d, err := fromResponse(s.invite, resp); err == nil {
-		s.early = append(s.early, d)
+	if resp.Status != 199 && len(s.early) < maxEarly {
+		s.early = append(s.early, peer{RemoteTag: RemoteTag(strings.Clone(string(tag)))})
 	}
 }
 
