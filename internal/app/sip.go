@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"callcontroller/internal/media"
@@ -47,13 +48,23 @@ func (a *App) newUA() {
 	if c.Advertise.Host != "" {
 		advertise = c.Advertise.String()
 	}
-	a.transport = transport.New(transport.Config{Net: a.options.Net, Advertise: advertise, Log: a.log},
-		func(m *sip.Message, from transport.Source) { a.ua.Receive(m, from) })
+	a.transport = transport.New(transport.Config{Net: a.options.Net, Advertise: advertise, Log: a.log}, a.receive)
 	a.ua = dialog.New(dialog.Config{
 		Transport: a.transport, Resolver: &transport.Resolver{}, Wheel: a.wheel, Log: a.log,
 		UserAgent: strings.TrimSpace("callcontroller " + a.options.Version),
 		Proxy:     c.Proxy, Domain: c.Domain, Allow: signalling.Methods,
 	})
+}
+
+// receive hands a message to the user agent. A panic there costs this message, not
+// the server: whatever a stranger sends, the calls of others go on.
+func (a *App) receive(m *sip.Message, from transport.Source) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.log.Error("panic while a SIP message was handled", "peer", from.Addr.String(), "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	a.ua.Receive(m, from)
 }
 
 func (a *App) signaller() *signalling.Signaller {
