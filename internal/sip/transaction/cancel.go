@@ -19,13 +19,12 @@ func (c *Client) Cancel(fields ...sip.Field) {
 	}
 	c.cancel.wanted = true
 	c.cancel.fields = fields
-	now := c.state == proceeding
+	c.attempts = nil // It is not sent anew over another way.
 	c.mu.Unlock()
-	if now {
-		c.sendCancel()
-	}
+	c.sendCancel()
 }
 
+// sendCancel sends the CANCEL if it may be sent now.
 func (c *Client) sendCancel() {
 	c.mu.Lock()
 	if c.state != proceeding || c.cancel.sent {
@@ -37,13 +36,20 @@ func (c *Client) sendCancel() {
 	c.cancel.fields = nil
 	k := &Client{
 		layer: c.layer, user: ignore{}, req: req, data: req.Bytes(), target: c.target, host: c.host, port: c.port,
-		key: clientKey{c.key.branch, sip.CANCEL}, interval: T1,
+		key: clientKey{c.key.branch, sip.CANCEL},
 	}
-	c.mu.Unlock()
 	c.layer.wheel.Start(&c.timeout, Timeout, c, timerTimeout)
-	c.layer.clients.add(k.key, k)
-	k.startTimers(k.target)
+	c.mu.Unlock()
+	k.begin()
 	k.send(k.target, k.data)
+}
+
+// begin puts a transaction into the layer.
+func (c *Client) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.startTimers()
+	c.layer.clients.add(c.key, c)
 }
 
 // ignore is the user of a CANCEL: whatever comes, the INVITE's own transaction

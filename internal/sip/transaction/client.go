@@ -1,7 +1,6 @@
 package transaction
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,13 +38,18 @@ const (
 	terminated
 )
 
-// Timer identities of a client, as given to the wheel.
+// waiting tells that no final response has come.
+func (s clientState) waiting() bool { return s == calling || s == proceeding }
+
+// Timer identities, as given to the wheel.
 const (
-	timerRetransmit uint8 = iota // A or E
-	timerTimeout                 // B or F, later D, K or M; and the wait for a 487
+	timerRetransmit uint8 = iota // A, E or G
+	timerTimeout                 // B, F or H; and the wait for a 487
+	timerLinger                  // D, K or M of a client
 )
 
-// Client is a client transaction.
+// Client is a client transaction. State and timers change together, under mu; a
+// timer that fires just then is told by its identity and the state.
 type Client struct {
 	layer *Layer
 	user  User
@@ -70,8 +74,11 @@ type cancelState struct {
 	fields       []sip.Field // such as Reason
 }
 
-// errNoTarget tells that a request was given nowhere to go.
-var errNoTarget = errors.New("no next hop")
+// What ends the attempts to send a request.
+var (
+	errNoTarget = errors.New("no next hop")
+	errMoved    = errors.New("a response or a time-out was faster")
+)
 
 // Request sends req in a transaction of its own to the first of targets; when
 // that cannot be reached, to the next. The layer writes the Via; the caller must
@@ -81,7 +88,7 @@ func (l *Layer) Request(req *sip.Message, targets []transport.Target, user User)
 	c := &Client{layer: l, user: user, req: req, key: clientKey{method: strings.Clone(req.Method)}}
 	c.attempts = l.plan(req, targets)
 	req.Prepend(sip.Via, "")
-	if err := c.attempt(); err != nil {
+	if err := c.attempt(errNoTarget); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -108,47 +115,59 @@ func (l *Layer) via(t transport.Target, branch string) sip.ViaValue {
 	return sip.ViaValue{Transport: t.Protocol.String(), Host: host, Port: port, Params: sip.Params(";rport;branch=" + branch)}
 }
 
-// attempt sends the request anew over the next way, with a branch of its own
-// (RFC 3263 section 4.3).
-func (c *Client) attempt() error {
-	err := errNoTarget
+// attempt sends the request over the next way that takes it. When there is none
+// left the transaction is over, and the error wraps that of the last way, which is
+// err at first.
+func (c *Client) attempt(err error) error {
 	for {
-		c.mu.Lock()
-		if len(c.attempts) == 0 {
-			c.mu.Unlock()
+		target, data, stop := c.next()
+		switch {
+		case errors.Is(stop, errNoTarget):
 			return fmt.Errorf("%w: %w", ErrTransport, err)
+		case stop != nil:
+			return nil
 		}
-		c.target, c.attempts = c.attempts[0], c.attempts[1:]
-		old := c.key
-		c.key.branch = sip.NewBranch()
-		via := c.layer.via(c.target, c.key.branch)
-		c.host, c.port = via.Host, via.Port
-		c.req.SetTopVia(via)
-		c.data = c.req.Bytes()
-		data, target, key := c.data, c.target, c.key
-		c.interval = T1
-		c.mu.Unlock()
-		if old.branch != "" {
-			c.layer.clients.remove(old)
-		}
-		c.layer.clients.add(key, c)
-		c.startTimers(target)
 		if err = c.layer.transport.Send(target, data, c); err == nil {
 			return nil
 		}
-		c.stopTimers()
-		c.layer.clients.remove(key)
 	}
 }
 
-func (c *Client) startTimers(t transport.Target) {
+// next makes the request for the next way, with a branch of its own (RFC 3263
+// section 4.3). It fails with errNoTarget when no way is left, and with errMoved
+// when the transaction is not calling any more.
+func (c *Client) next() (transport.Target, []byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state != calling:
+		return transport.Target{}, nil, errMoved
+	case len(c.attempts) == 0:
+		c.release()
+		return transport.Target{}, nil, errNoTarget
+	}
+	c.layer.clients.remove(c.key)
+	c.target, c.attempts = c.attempts[0], c.attempts[1:]
+	c.key.branch = sip.NewBranch()
+	via := c.layer.via(c.target, c.key.branch)
+	c.host, c.port = via.Host, via.Port
+	c.req.SetTopVia(via)
+	c.data = c.req.Bytes()
+	c.layer.clients.add(c.key, c)
+	c.startTimers()
+	return c.target, c.data, nil
+}
+
+// startTimers starts A or E, and B or F; c.mu is held.
+func (c *Client) startTimers() {
 	w := c.layer.wheel
-	if !t.Protocol.Reliable() {
+	if c.interval = T1; !c.target.Protocol.Reliable() {
 		w.Start(&c.retransmit, T1, c, timerRetransmit)
 	}
 	w.Start(&c.timeout, Timeout, c, timerTimeout)
 }
 
+// stopTimers stops both timers; c.mu is held.
 func (c *Client) stopTimers() {
 	c.layer.wheel.Stop(&c.retransmit)
 	c.layer.wheel.Stop(&c.timeout)
@@ -174,44 +193,28 @@ func (c *Client) Target() transport.Target {
 
 // SendFailed implements transport.Sender: the next way is tried, or the user told.
 func (c *Client) SendFailed(err error) {
-	c.mu.Lock()
-	open := c.state == calling
-	c.mu.Unlock()
-	if !open {
-		return // A lost ACK or retransmission: the peer will ask again.
+	if err := c.attempt(err); err != nil {
+		c.user.Failed(c, err)
 	}
-	c.stopTimers()
-	next := c.attempt()
-	if next == nil {
-		return
-	}
-	if errors.Is(next, errNoTarget) {
-		next = fmt.Errorf("%w: %w", ErrTransport, err)
-	}
-	c.fail(next)
 }
 
 // Fired implements timing.Owner.
 func (c *Client) Fired(id uint8) {
-	if id == timerRetransmit {
+	switch id {
+	case timerRetransmit:
 		c.sendAgain()
-		return
+	case timerTimeout:
+		c.expire()
+	case timerLinger:
+		c.end()
 	}
-	c.mu.Lock()
-	waiting := c.state == calling || c.state == proceeding
-	c.mu.Unlock()
-	if waiting {
-		c.fail(ErrTimeout)
-		return
-	}
-	c.end()
 }
 
 // sendAgain is timer A or E: twice the interval for an INVITE, up to T2 for
 // another request, and T2 once that is proceeding.
 func (c *Client) sendAgain() {
 	c.mu.Lock()
-	if c.state != calling && (c.state != proceeding || c.invite()) {
+	if !c.state.waiting() || c.state == proceeding && c.invite() {
 		c.mu.Unlock()
 		return
 	}
@@ -219,9 +222,9 @@ func (c *Client) sendAgain() {
 	if !c.invite() && (c.interval > T2 || c.state == proceeding) {
 		c.interval = T2
 	}
-	next, data, target := c.interval, c.data, c.target
+	c.layer.wheel.Start(&c.retransmit, c.interval, c, timerRetransmit)
+	data, target := c.data, c.target
 	c.mu.Unlock()
-	c.layer.wheel.Start(&c.retransmit, next, c, timerRetransmit)
 	c.send(target, data)
 }
 
@@ -233,133 +236,31 @@ func (c *Client) send(t transport.Target, data []byte) {
 	}
 }
 
-// fail ends the transaction without a final response.
-func (c *Client) fail(err error) {
+// expire ends a transaction whose time is over without a final response.
+func (c *Client) expire() {
 	c.mu.Lock()
-	over := c.state == terminated
-	c.mu.Unlock()
-	if over {
-		return
+	failed := c.state.waiting()
+	if failed {
+		c.release()
 	}
-	c.end()
-	c.user.Failed(c, err)
+	c.mu.Unlock()
+	if failed {
+		c.user.Failed(c, ErrTimeout)
+	}
 }
 
-// end takes the transaction out of the layer and lets go of what it held.
+// end takes a finished transaction out of the layer.
 func (c *Client) end() {
-	c.stopTimers()
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.release()
+}
+
+// release takes the transaction out of the layer and lets go of what it held; c.mu
+// is held.
+func (c *Client) release() {
+	c.stopTimers()
 	c.state = terminated
 	c.data, c.req, c.attempts, c.cancel.fields = nil, nil, nil, nil
-	key := c.key
-	c.mu.Unlock()
-	c.layer.clients.remove(key)
-}
-
-// Receive moves the machine by a response that matched it.
-func (c *Client) Receive(resp *sip.Message) {
-	switch {
-	case resp.Status < 200:
-		c.provisional(resp)
-	case !c.invite():
-		c.finalOther(resp)
-	case resp.Status < 300:
-		c.success(resp)
-	default:
-		c.rejection(resp)
-	}
-}
-
-func (c *Client) provisional(resp *sip.Message) {
-	c.mu.Lock()
-	if c.state != calling && c.state != proceeding {
-		c.mu.Unlock()
-		return
-	}
-	first := c.state == calling
-	c.state = proceeding
-	late := c.cancel.wanted && !c.cancel.sent
-	if first && c.invite() {
-		// The request itself is not sent again: keep what ACK and CANCEL need, as
-		// text, for a phone may ring long and a Message takes thrice the room.
-		c.data, c.attempts, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil, nil
-	}
-	c.mu.Unlock()
-	if first && c.invite() {
-		c.stopTimers()
-	}
-	if late {
-		c.sendCancel()
-	}
-	c.user.Response(c, resp)
-}
-
-func (c *Client) finalOther(resp *sip.Message) {
-	c.mu.Lock()
-	if c.state != calling && c.state != proceeding {
-		c.mu.Unlock()
-		return
-	}
-	c.state = completed
-	c.data, c.req, c.attempts = nil, nil, nil
-	reliable := c.target.Protocol.Reliable()
-	c.mu.Unlock()
-	c.linger(T4, reliable) // Timer K.
-	c.user.Response(c, resp)
-}
-
-// success is a 2xx to an INVITE: the user gets each one, and ACKs it
-// (RFC 6026 section 7.2). That holds for one behind a final response above 2xx
-// too: a branch of a fork that the proxy could not stop any more, whose phone
-// would stay off-hook.
-func (c *Client) success(resp *sip.Message) {
-	c.mu.Lock()
-	first := c.state == calling || c.state == proceeding
-	if c.state == terminated {
-		c.mu.Unlock()
-		return
-	}
-	if c.state != completed {
-		c.state = accepted
-		c.data, c.req, c.attempts = nil, nil, nil
-	}
-	c.mu.Unlock()
-	if first {
-		c.linger(Timeout, false) // Timer M, for every transport.
-	}
-	c.user.Response(c, resp)
-}
-
-// rejection is a final response above 2xx to an INVITE: each one is ACKed here
-// (RFC 3261 section 17.1.1.3), the user gets the first.
-func (c *Client) rejection(resp *sip.Message) {
-	c.mu.Lock()
-	first := c.state == calling || c.state == proceeding
-	if !first && c.state != completed {
-		c.mu.Unlock()
-		return
-	}
-	if first {
-		c.state = completed
-		c.data = ackFor(c.request(), resp).Bytes()
-		c.req, c.attempts = nil, nil
-	}
-	data, target := c.data, c.target
-	c.mu.Unlock()
-	c.send(target, data)
-	if first {
-		c.linger(Timeout, target.Protocol.Reliable()) // Timer D.
-		c.user.Response(c, resp)
-	}
-}
-
-// linger keeps the finished transaction for d to absorb retransmissions; over a
-// reliable transport there are none.
-func (c *Client) linger(d time.Duration, reliable bool) {
-	c.layer.wheel.Stop(&c.retransmit)
-	if reliable {
-		c.end()
-		return
-	}
-	c.layer.wheel.Start(&c.timeout, d, c, timerTimeout)
+	c.layer.clients.remove(c.key)
 }

@@ -1,0 +1,118 @@
+package transaction
+
+import (
+	"bytes"
+	"time"
+
+	"callcontroller/internal/sip"
+)
+
+// Receive moves the machine by a response that matched it.
+func (c *Client) Receive(resp *sip.Message) {
+	switch {
+	case resp.Status < 200:
+		c.provisional(resp)
+	case !c.invite():
+		c.finalOther(resp)
+	case resp.Status < 300:
+		c.success(resp)
+	default:
+		c.rejection(resp)
+	}
+}
+
+func (c *Client) provisional(resp *sip.Message) {
+	c.mu.Lock()
+	if !c.state.waiting() {
+		c.mu.Unlock()
+		return
+	}
+	if c.state == calling {
+		c.proceed()
+	}
+	late := c.cancel.wanted && !c.cancel.sent
+	c.mu.Unlock()
+	if late {
+		c.sendCancel()
+	}
+	c.user.Response(c, resp)
+}
+
+// proceed takes the first provisional response. An INVITE is not sent again, nor
+// limited in time (section 17.1.1.2): what is kept is what ACK and CANCEL need, as
+// text, for a phone may ring long and a Message takes thrice the room. c.mu is held.
+func (c *Client) proceed() {
+	c.state, c.attempts = proceeding, nil
+	if c.invite() {
+		c.data, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil
+		c.stopTimers()
+	}
+}
+
+func (c *Client) finalOther(resp *sip.Message) {
+	c.mu.Lock()
+	if !c.state.waiting() {
+		c.mu.Unlock()
+		return
+	}
+	c.state = completed
+	c.data, c.req, c.attempts = nil, nil, nil
+	c.linger(T4, c.target.Protocol.Reliable()) // Timer K.
+	c.mu.Unlock()
+	c.user.Response(c, resp)
+}
+
+// success is a 2xx to an INVITE: the user gets each one, and ACKs it
+// (RFC 6026 section 7.2). That holds for one behind a final response above 2xx
+// too: a branch of a fork that the proxy could not stop any more, whose phone
+// would stay off-hook.
+func (c *Client) success(resp *sip.Message) {
+	c.mu.Lock()
+	if c.state == terminated {
+		c.mu.Unlock()
+		return
+	}
+	if c.state.waiting() {
+		c.state = accepted
+		c.data, c.req, c.attempts = nil, nil, nil
+		c.linger(Timeout, false) // Timer M, for every transport.
+	}
+	c.mu.Unlock()
+	c.user.Response(c, resp)
+}
+
+// rejection is a final response above 2xx to an INVITE: each one is ACKed here
+// (RFC 3261 section 17.1.1.3), the user gets the first.
+func (c *Client) rejection(resp *sip.Message) {
+	c.mu.Lock()
+	first := c.state.waiting()
+	if !first && c.state != completed {
+		c.mu.Unlock()
+		return
+	}
+	if first {
+		c.state = completed
+		c.data = ackFor(c.request(), resp).Bytes()
+		c.req, c.attempts = nil, nil
+	}
+	data, target := c.data, c.target
+	if first {
+		c.linger(Timeout, target.Protocol.Reliable()) // Timer D.
+	}
+	c.mu.Unlock()
+	c.send(target, data)
+	if first {
+		c.user.Response(c, resp)
+	}
+}
+
+// linger keeps the finished transaction for d to absorb retransmissions; over a
+// reliable transport there are none. c.mu is held.
+func (c *Client) linger(d time.Duration, reliable bool) {
+	c.stopTimers()
+	if reliable {
+		c.release()
+		return
+	}
+	c.layer.wheel.Start(&c.timeout, d, c, timerLinger)
+}
