@@ -34,7 +34,7 @@ type story struct {
 func (s *story) print(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprint(s.out, text) //nolint:errcheck // Nobody is left to read.
+	fmt.Fprint(s.out, text)
 }
 
 // step prints a line with the time since the call began; before it, nothing.
@@ -42,7 +42,7 @@ func (s *story) step(at time.Time, line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.begin.IsZero() {
-		fmt.Fprintf(s.out, "%7.3f  %s\n", at.Sub(s.begin).Seconds(), line) //nolint:errcheck // As above.
+		fmt.Fprintf(s.out, "%7.3f  %s\n", at.Sub(s.begin).Seconds(), line)
 	}
 }
 

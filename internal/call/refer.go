@@ -15,7 +15,7 @@ import (
 //	        INVITE         |     ACK, REFER    |                       |
 //	                       |                   | REFER refused         | final sipfrag
 //	       CANCEL, failure |                   | or unanswered         | or a limit
-//	                       v
+//	                       v                   v                       v
 //	                     ended <------------ BYE <---------------- handed off
 type referFlow struct {
 	subscription subscription
