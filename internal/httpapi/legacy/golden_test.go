@@ -1,0 +1,248 @@
+package legacy_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+	"go.uber.org/goleak"
+
+	"callcontroller/internal/auth"
+	"callcontroller/internal/control/controltest"
+	"callcontroller/internal/httpapi"
+	"callcontroller/internal/httpapi/legacy"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newHandler is the whole HTTP side of a lab. Peers in 10/8 are trusted.
+func newHandler(l *controltest.Lab, log *slog.Logger) http.Handler {
+	chain := auth.Chain{
+		auth.NewTrusted([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}),
+		auth.NewBasic(controltest.Domain, controltest.People()),
+	}
+	return httpapi.NewHandler(httpapi.Config{Log: log, Legacy: &legacy.Handler{Control: l, Auth: chain}})
+}
+
+// TestR01Golden holds the contract: pairs of request and reply, byte for byte. They
+// are frozen: changing one breaks clients. Each file is one story in virtual time, with
+// sections that are played in order:
+//
+//	-- request ROWS: what it is about --
+//	   an HTTP request. {user:pin} stands for Base64, \x00 and the like for bytes.
+//	   "Test-Peer" and "Test-Scheme" say from where and how it comes.
+//	-- reply --
+//	   what comes back, without Date, and without Content-Length when there is a body
+//	-- phone --
+//	   what the calling party's phone does, one act a line; "pass" lets time pass
+func TestR01Golden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no stories:", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) { newStory(t).play(archive) })
+		})
+	}
+}
+
+// story is a server in memory, and what its last reply was.
+type story struct {
+	*testing.T
+	lab      *controltest.Lab
+	listener *pipes
+	asked    string // the name of the last request
+	reply    string
+}
+
+func newStory(t *testing.T) *story {
+	t.Helper()
+	s := &story{T: t, lab: controltest.New(t, nil), listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	server := &http.Server{Handler: fromTestFields(newHandler(s.lab, nil))}
+	done := make(chan error)
+	go func() { done <- server.Serve(s.listener) }()
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	return s
+}
+
+func (s *story) play(archive *txtar.Archive) {
+	for _, section := range archive.Files {
+		kind, _, _ := strings.Cut(section.Name, " ")
+		text := string(section.Data)
+		switch kind {
+		case "request":
+			s.asked, s.reply = section.Name, s.ask(text)
+		case "reply":
+			if diff := cmp.Diff(text, s.reply); diff != "" {
+				s.Errorf("%s: reply (-want +got):\n%s", s.asked, diff)
+			}
+		case "phone":
+			for act := range strings.Lines(text) {
+				s.act(strings.TrimSpace(act))
+			}
+		default:
+			s.Fatalf("section %q", section.Name)
+		}
+	}
+}
+
+// act is one line of a phone section.
+func (s *story) act(text string) {
+	verb, rest, _ := strings.Cut(text, " ")
+	line := s.lab.Signals.Last()
+	acts := map[string]func(int, string){}
+	if line != nil {
+		acts = map[string]func(int, string){
+			"progress": line.Progress, "answer": line.Answer, "reject": line.Reject, "fail": line.Fail, "referred": line.Referred,
+		}
+	}
+	if act, ok := acts[verb]; ok {
+		status, phrase, _ := strings.Cut(rest, " ")
+		n, err := strconv.Atoi(status)
+		if err != nil {
+			s.Fatal(err)
+		}
+		act(n, phrase)
+		return
+	}
+	switch verb {
+	case "pass":
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			s.Fatal(err)
+		}
+		time.Sleep(d)
+		synctest.Wait()
+	case "notify":
+		state, body, _ := strings.Cut(rest, " ")
+		line.Notify(state, s.unquote(body))
+	case "calls": // how many calls were made so far
+		if got := strconv.Itoa(len(s.lab.Signals.Lines())); got != rest {
+			s.Errorf("after %q there are %s calls, want %s", s.asked, got, rest)
+		}
+	default:
+		s.Fatalf("the phone cannot %q", text)
+	}
+}
+
+func (s *story) unquote(text string) string {
+	s.Helper()
+	out, err := strconv.Unquote(text)
+	if err != nil {
+		s.Fatalf("%s: %v", text, err)
+	}
+	return out
+}
+
+// ask sends a request on a connection of its own and gives the reply.
+func (s *story) ask(text string) string {
+	s.Helper()
+	client, server := net.Pipe()
+	defer client.Close()
+	s.listener.conns <- server
+	go func() { _, _ = client.Write(s.wire(text)) }()
+	var raw bytes.Buffer
+	method, _, _ := strings.Cut(text, " ")
+	resp, err := http.ReadResponse(bufio.NewReader(io.TeeReader(client, &raw)), &http.Request{Method: method})
+	if err != nil {
+		s.Fatalf("%s: %v", s.asked, err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		s.Fatalf("%s: %v", s.asked, err)
+	}
+	head, body, _ := strings.Cut(raw.String(), "\r\n\r\n")
+	head = date.ReplaceAllString(head, "")
+	if body != "" {
+		head = contentLength.ReplaceAllString(head, "") // it was right, or the body had not been read
+	}
+	reply := strings.ReplaceAll(head, "\r\n", "\n") + "\n\n" + body
+	return strings.TrimSuffix(reply, "\n") + "\n"
+}
+
+var (
+	userPIN       = regexp.MustCompile(`\{(.*?)\}`)
+	date          = regexp.MustCompile(`\r\nDate: [^\r]*`)
+	contentLength = regexp.MustCompile(`\r\nContent-Length: [^\r]*`)
+)
+
+// wire makes the bytes of a request section.
+func (s *story) wire(text string) []byte {
+	head, body, _ := strings.Cut(strings.TrimSuffix(text, "\n"), "\n\n")
+	body = s.unquote(`"` + body + `"`)
+	head = userPIN.ReplaceAllStringFunc(head, func(m string) string {
+		return base64.StdEncoding.EncodeToString([]byte(m[1 : len(m)-1]))
+	})
+	if !strings.Contains(head, "\nHost:") {
+		head += "\nHost: pbx.test"
+	}
+	if body != "" {
+		head += fmt.Sprintf("\nContent-Length: %d", len(body))
+	}
+	return []byte(strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n" + body)
+}
+
+// fromTestFields makes requests come over TLS and from a stranger, unless they say
+// otherwise: connections in memory have neither.
+func fromTestFields(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = "192.0.2.7:40000"
+		if peer := r.Header.Get("Test-Peer"); peer != "" {
+			r.RemoteAddr = peer
+		}
+		if r.Header.Get("Test-Scheme") != "http" {
+			r.TLS = &tls.ConnectionState{}
+		}
+		r.Header.Del("Test-Peer")
+		r.Header.Del("Test-Scheme")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	close(p.closed)
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
