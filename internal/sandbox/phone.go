@@ -291,10 +291,13 @@ func (p *Phone) dial(target sip.URI, fields []sip.Field, report *subscription) e
 		return errTooManyCalls
 	}
 	p.sayf("calls %s", target)
-	c.took(p.ua.Invite(dialog.Outgoing{
-		Target: target, From: sip.NameAddr{URI: p.address()}, To: sip.NameAddr{URI: target}, ContactUser: p.o.User,
-		Fields: fields, ContentType: sdpType, Body: c.offer, Account: p.credentials(),
-	}, c))
+	describe := func() dialog.Outgoing {
+		return dialog.Outgoing{
+			Target: target, From: sip.NameAddr{URI: p.address()}, To: sip.NameAddr{URI: target}, ContactUser: p.o.User,
+			Fields: fields, ContentType: sdpType, Body: c.offer,
+		}
+	}
+	c.took(p.ua.Invite(describe, p.credentials(), c))
 	return nil
 }
 

@@ -39,6 +39,31 @@ type waiting struct {
 // maxWaiting bounds the requests of one phone that wait for an answer.
 const maxWaiting = 16
 
+// outgoing describes the INVITE, from the order alone, whose URIs have been checked.
+func (g *leg) outgoing() dialog.Outgoing {
+	c, o := g.line.config, g.line.order
+	target, _ := sip.ParseURI(o.Caller.URI)
+	from, _ := sip.ParseURI(o.Agent.URI)
+	out := dialog.Outgoing{
+		Target:      target,
+		From:        sip.NameAddr{Display: o.Agent.Display, URI: from},
+		To:          sip.NameAddr{Display: o.Caller.Display, URI: target},
+		ContactUser: contactUser,
+		ContentType: sdp.MediaType,
+		Body:        g.offer,
+	}
+	if c.Sipx {
+		out.Target.Params = sipxParams(target.Params, o.Forwarding)
+	}
+	if g.late {
+		out.Body = g.noOffer
+	}
+	if o.Subject != "" {
+		out.Fields = append(out.Fields, field(sip.Subject, o.Subject))
+	}
+	return out
+}
+
 // offer is the first offer; host is our address towards the next hop.
 func (g *leg) offer(host string) []byte {
 	g.mu.Lock()

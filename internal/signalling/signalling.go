@@ -61,35 +61,19 @@ type line struct {
 
 // Invite implements engine.Line.
 func (l *line) Invite(e call.Invite) {
-	target, err := sip.ParseURI(l.order.Caller.URI)
-	from, err2 := sip.ParseURI(l.order.Agent.URI)
+	_, err := sip.ParseURI(l.order.Caller.URI)
+	_, err2 := sip.ParseURI(l.order.Agent.URI)
 	if err = errors.Join(err, err2); err != nil {
 		// The directory or a rule let a bad address through: nothing can be sent.
 		l.config.Log.Error("cannot call", "call", string(l.id), "leg", e.Leg.String(), "error", err)
 		l.post(call.SendFailed{Response: localResponse(e.Leg, "", 503)})
 		return
 	}
-	to := sip.NameAddr{Display: l.order.Caller.Display, URI: target}
-	if l.config.Sipx {
-		target.Params = sipxParams(target.Params, l.order.Forwarding)
+	l.caller = &leg{
+		line: l, which: e.Leg, late: e.Offer == call.OfferNone,
+		sink: sdp.Sink{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
 	}
-	l.caller = &leg{line: l, which: e.Leg, sink: sdp.Sink{Port: l.config.SinkPort, ID: rand.Uint64() >> 2}}
-	out := dialog.Outgoing{
-		Target: target, To: to,
-		From:        sip.NameAddr{Display: l.order.Agent.Display, URI: from},
-		ContactUser: contactUser,
-		Account:     l.config.Account(l.order.Agent.User),
-		ContentType: sdp.MediaType,
-		Body:        l.caller.offer,
-	}
-	if e.Offer == call.OfferNone {
-		l.caller.late = true
-		out.Body = l.caller.noOffer
-	}
-	if l.order.Subject != "" {
-		out.Fields = append(out.Fields, field(sip.Subject, l.order.Subject))
-	}
-	l.caller.session = l.config.UA.Invite(out, l.caller)
+	l.caller.session = l.config.UA.Invite(l.caller.outgoing, l.config.Account(l.order.Agent.User), l.caller)
 }
 
 // sipxParams adds the parameters by which a sipXecs proxy is told not to divert

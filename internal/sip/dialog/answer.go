@@ -13,34 +13,46 @@ import (
 // and ended (RFC 3261 section 13.2.2.4).
 func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 	tag := RemoteTag(resp.ToTag())
-	s.mu.Lock()
-	if s.dialog != nil && s.dialog.RemoteTag == tag {
-		ack, hop := s.ack, s.hop
-		s.mu.Unlock()
-		if ack != nil {
-			s.ua.send(hop, ack)
-		}
+	if s.again(tag) {
 		return
 	}
-	if s.invite == nil {
-		s.mu.Unlock()
+	s.mu.Lock()
+	describe := s.describe
+	s.mu.Unlock()
+	if describe == nil {
 		return // Failed long ago; nothing is left to make an ACK from.
 	}
-	d, err := fromResponse(s.invite, resp)
+	o := describe()
+	d, err := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
+	s.mu.Lock()
 	// A 2xx to an INVITE that was challenged since comes from a fork too.
-	first := s.outcome == pending && d.inviteSeq == seqOf(s.invite)
+	first := s.outcome == pending && d.inviteSeq == s.seq
 	if first {
 		d.follow(s.find(tag))
 		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, tx
 	}
 	s.mu.Unlock()
-	if !first {
+	switch {
+	case first:
+		s.ua.resolveDialog(d, func(hop []transport.Target, failed error) {
+			s.establish(resp, hop, errors.Join(err, failed))
+		})
+	case !s.again(tag): // It may have come on two sockets at once.
 		s.surplus(d)
-		return
 	}
-	s.ua.resolveDialog(d, func(hop []transport.Target, failed error) {
-		s.establish(resp, hop, errors.Join(err, failed))
-	})
+}
+
+// again repeats the ACK of a 2xx that has come before; false when none with that
+// tag has made the dialog.
+func (s *Session) again(tag RemoteTag) bool {
+	s.mu.Lock()
+	known := s.dialog != nil && s.dialog.RemoteTag == tag
+	ack, hop := s.ack, s.hop
+	s.mu.Unlock()
+	if known && ack != nil {
+		s.ua.send(hop, ack)
+	}
+	return known
 }
 
 // establish tells the User of the dialog once its next hop is known. One that
@@ -87,8 +99,6 @@ func (s *Session) Ack(contentType string, body []byte) {
 		req.Body = body
 	}
 	s.ack = s.ua.ackBytes(req, s.hop[0])
-	// A further 2xx of a fork still needs the INVITE's own fields, not its body.
-	s.invite.Body = nil
 	ack, hop := s.ack, s.hop
 	s.mu.Unlock()
 	s.ua.send(hop, ack)

@@ -47,17 +47,13 @@ type peer struct {
 }
 
 // fromResponse makes the dialog that a response to an INVITE of ours creates
-// (section 12.1.2). Without a usable Contact the request's own target stands in,
-// with errNoContact: the dialog is good enough to be ended.
-func fromResponse(invite *sip.Message, resp *sip.Message) (*Dialog, error) {
-	d := &Dialog{
-		peer:      peer{RemoteTag: RemoteTag(strings.Clone(resp.ToTag()))},
-		SIPCallID: invite.Get(sip.CallID),
-		LocalTag:  LocalTag(invite.FromTag()),
-		local:     invite.Get(sip.From),
-		remote:    strings.Clone(resp.Get(sip.To)),
-		target:    invite.RequestURI,
-	}
+// (section 12.1.2). ours has what the INVITE said: Call-ID, From, and as target its
+// Request-URI, which stands in, with errNoContact, when there is no usable Contact:
+// the dialog is good enough to be ended.
+func fromResponse(ours Dialog, resp *sip.Message) (*Dialog, error) {
+	d := &ours
+	d.RemoteTag = RemoteTag(strings.Clone(resp.ToTag()))
+	d.remote = strings.Clone(resp.Get(sip.To))
 	d.inviteSeq = seqOf(resp)
 	d.localSeq = d.inviteSeq
 	for r := range resp.Values(sip.RecordRoute) {

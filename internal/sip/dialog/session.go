@@ -28,7 +28,8 @@ type User interface {
 	Request(s *Session, r *Request)
 }
 
-// Outgoing describes an INVITE.
+// Outgoing describes an INVITE. Every try of it, as after a challenge, is made from a
+// description of its own, so that nothing but that is kept while a phone rings.
 type Outgoing struct {
 	Target      sip.URI      // Request-URI
 	From, To    sip.NameAddr // without tags
@@ -37,8 +38,7 @@ type Outgoing struct {
 	ContentType string       // of the body
 	// Body makes the offer, nil for an INVITE without SDP, when our own address
 	// towards the next hop is known; host is without brackets, as SDP wants it.
-	Body    func(host string) []byte
-	Account digest.Credentials
+	Body func(host string) []byte
 }
 
 // Session is an INVITE and the dialog that it makes.
@@ -48,7 +48,8 @@ type Session struct {
 	account digest.Credentials
 
 	mu        sync.Mutex
-	invite    *sip.Message // the request as sent last, without Via and credentials; nil when no more is needed
+	describe  func() Outgoing // nil when the attempt has failed, or was not ours
+	seq       uint32          // CSeq number of the INVITE as sent last
 	auth      *digest.Attempt
 	answers   []digest.Field // the credentials that the INVITE carried last
 	tx        *transaction.Client
@@ -77,39 +78,18 @@ const (
 	over
 )
 
-// Invite starts a session. user may be called before Invite returns.
-func (ua *UA) Invite(o Outgoing, user User) *Session {
+// Invite starts a session. Challenges are answered with account, if the next hop is
+// one for which it is. describe must give the same each time; it and user may be
+// called before Invite returns.
+func (ua *UA) Invite(describe func() Outgoing, account digest.Credentials, user User) *Session {
 	s := &Session{
-		ua: ua, user: user, account: o.Account,
+		ua: ua, user: user, account: account, describe: describe, seq: 1,
 		localTag: LocalTag(sip.NewTag()), sipCallID: sip.NewCallID(),
 	}
-	s.invite = s.firstInvite(o)
+	o := describe()
 	ua.sessions.add(s.localTag, s)
-	hop := ua.hopOf(o.Target, false)
-	ua.resolve(hop, func(targets []transport.Target, err error) { s.begin(o, targets, err) })
+	ua.resolve(ua.hopOf(o.Target, false), func(targets []transport.Target, err error) { s.begin(o, targets, err) })
 	return s
-}
-
-// firstInvite makes the INVITE of RFC 3261 section 8.1.1 but for Contact and Via,
-// which depend on the next hop.
-func (s *Session) firstInvite(o Outgoing) *sip.Message {
-	req := sip.NewRequest(sip.INVITE, o.Target.String())
-	if p := s.ua.config.Proxy; p.Host != "" {
-		p.Params = p.Params.With("lr", "")
-		req.Add(sip.Route, "<"+p.String()+">")
-	}
-	o.From.Params = o.From.Params.With("tag", string(s.localTag))
-	req.Add(sip.MaxForwards, "70")
-	req.Add(sip.From, o.From.String())
-	req.Add(sip.To, o.To.String())
-	req.Add(sip.CallID, s.sipCallID)
-	req.Add(sip.CSeq, "1 INVITE")
-	req.Add(sip.Contact, "")
-	req.Add(sip.Allow, s.ua.allow)
-	req.Add(sip.Supported, "")
-	req.Add(sip.UserAgent, s.ua.config.UserAgent)
-	req.Fields = append(req.Fields, o.Fields...)
-	return req
 }
 
 // begin sends the first INVITE when its next hop is known.
@@ -121,16 +101,41 @@ func (s *Session) begin(o Outgoing, targets []transport.Target, err error) {
 	s.mu.Lock()
 	s.hop = targets
 	s.contact = s.ua.contact(o.ContactUser, targets[0])
-	s.invite.Set(sip.Contact, s.contact)
-	if s.invite.Body = s.ua.body(o, targets[0]); len(s.invite.Body) > 0 {
-		s.invite.Add(sip.ContentType, o.ContentType)
-	}
 	if s.ua.config.Proxy.Host != "" || strings.EqualFold(o.Target.Host, s.ua.config.Domain) {
 		s.bound = targets[0]
 	}
 	s.auth = s.ua.attempt(s.account, targets, s.bound)
 	s.mu.Unlock()
-	s.sendInvite(preemptive(s.auth, sip.INVITE, s.invite.RequestURI))
+	s.sendInvite(o, preemptive(s.auth, sip.INVITE, o.Target.String()))
+}
+
+// request makes the INVITE of RFC 3261 section 8.1.1 but for Via and credentials.
+func (s *Session) request(o Outgoing, seq uint32, t transport.Target) *sip.Message {
+	req := sip.NewRequest(sip.INVITE, o.Target.String())
+	if p := s.ua.config.Proxy; p.Host != "" {
+		p.Params = p.Params.With("lr", "")
+		req.Add(sip.Route, "<"+p.String()+">")
+	}
+	req.Add(sip.MaxForwards, "70")
+	req.Add(sip.From, s.from(o))
+	req.Add(sip.To, o.To.String())
+	req.Add(sip.CallID, s.sipCallID)
+	req.Add(sip.CSeq, strconv.FormatUint(uint64(seq), 10)+" INVITE")
+	req.Add(sip.Contact, s.contact)
+	req.Add(sip.Allow, s.ua.allow)
+	req.Add(sip.Supported, "")
+	req.Add(sip.UserAgent, s.ua.config.UserAgent)
+	req.Fields = append(req.Fields, o.Fields...)
+	if req.Body = s.ua.body(o, t); len(req.Body) > 0 {
+		req.Add(sip.ContentType, o.ContentType)
+	}
+	return req
+}
+
+// from is our From, tag included.
+func (s *Session) from(o Outgoing) string {
+	o.From.Params = o.From.Params.With("tag", string(s.localTag))
+	return o.From.String()
 }
 
 func (ua *UA) body(o Outgoing, t transport.Target) []byte {
@@ -151,32 +156,32 @@ func (ua *UA) contact(user string, t transport.Target) string {
 	return "<" + u.String() + ">"
 }
 
-// sendInvite sends a copy of the INVITE with these credentials.
-func (s *Session) sendInvite(credentials []digest.Field) {
+// sendInvite sends the INVITE with these credentials.
+func (s *Session) sendInvite(o Outgoing, credentials []digest.Field) {
 	s.mu.Lock()
-	if s.cancel != nil || s.invite == nil {
+	if s.cancel != nil || s.outcome != pending {
 		s.mu.Unlock()
 		s.fail(transaction.ErrTimeout)
 		return
 	}
-	req := s.invite.Clone()
-	addCredentials(req, credentials)
 	s.answers = credentials
-	targets, cseq := s.hop, s.invite.Get(sip.CSeq)
+	targets, seq := s.hop, s.seq
 	s.mu.Unlock()
+	req := s.request(o, seq, targets[0])
+	addCredentials(req, credentials)
 	tx, err := s.ua.layer.Request(req, targets, s)
 	if err != nil {
 		s.fail(err)
 		return
 	}
-	s.took(tx, cseq)
+	s.took(tx, seq)
 }
 
 // took notes the transaction of the INVITE with that CSeq. A challenge may have
 // been faster, so that a newer INVITE is under way already.
-func (s *Session) took(tx *transaction.Client, cseq string) {
+func (s *Session) took(tx *transaction.Client, seq uint32) {
 	s.mu.Lock()
-	if s.outcome != pending || s.invite.Get(sip.CSeq) != cseq {
+	if s.outcome != pending || s.seq != seq {
 		s.mu.Unlock()
 		return
 	}
@@ -215,7 +220,7 @@ func (s *Session) fail(err error) {
 	s.mu.Lock()
 	was := s.outcome
 	if was == pending {
-		s.outcome, s.invite, s.early, s.auth = over, nil, nil, nil
+		s.outcome, s.describe, s.early, s.auth = over, nil, nil, nil
 	}
 	s.mu.Unlock()
 	if was == pending {
@@ -291,22 +296,26 @@ func (s *Session) reject(resp *sip.Message) {
 // that it then is.
 func (s *Session) challenged(resp *sip.Message) {
 	s.mu.Lock()
-	if s.outcome != pending || s.cancel != nil {
+	describe := s.describe
+	if s.outcome != pending || s.cancel != nil || describe == nil {
 		s.mu.Unlock()
 		s.reject(resp)
 		return
 	}
 	s.tx = nil
-	credentials, err := s.ua.answer(s.auth, resp, sip.INVITE, s.invite.RequestURI)
+	auth := s.auth
+	s.mu.Unlock()
+	o := describe()
+	credentials, err := s.ua.answer(auth, resp, sip.INVITE, o.Target.String())
 	if err != nil {
-		s.mu.Unlock()
 		s.ua.config.Log.Warn("SIP challenge not answered", "sip_call_id", s.sipCallID, "status", resp.Status, "error", err)
 		s.reject(resp)
 		return
 	}
-	s.invite.Set(sip.CSeq, strconv.FormatUint(uint64(seqOf(s.invite))+1, 10)+" INVITE")
+	s.mu.Lock()
+	s.seq++
 	s.early = nil
 	s.mu.Unlock()
 	s.user.Progress(s, resp)
-	s.sendInvite(credentials)
+	s.sendInvite(o, credentials)
 }

@@ -164,9 +164,10 @@ func (ua *UA) Orphan(resp *sip.Message) {
 	if !ok || resp.Get(sip.CallID) != s.sipCallID {
 		return
 	}
+	cseq, err := resp.CSeq()
 	s.mu.Lock()
 	tx := s.tx
-	ours := s.invite != nil && s.invite.Get(sip.CSeq) == resp.Get(sip.CSeq)
+	ours := err == nil && cseq == sip.CSeqValue{Seq: s.seq, Method: sip.INVITE}
 	s.mu.Unlock()
 	if tx != nil && ours {
 		tx.Receive(resp)
