@@ -16,7 +16,7 @@ type Sink struct {
 	ID   uint64 // session id, below 2**63
 
 	version uint64
-	last    string // the description sent last, without its o= line
+	last    uint64 // hash of the description sent last, without its o= line
 }
 
 // Offer is the first offer to a calling party: one real audio line, sendrecv.
@@ -105,9 +105,9 @@ func (s *Sink) session(b *strings.Builder) {
 // seal puts v= and o= before a description, with a version one higher when it
 // differs from the last one.
 func (s *Sink) seal(description string) []byte {
-	if s.last != description {
+	if h := hash(description); s.version == 0 || s.last != h {
 		s.version++
-		s.last = description
+		s.last = h
 	}
 	return []byte("v=0\r\no=callcontroller " + strconv.FormatUint(s.ID, 10) + " " + strconv.FormatUint(s.version, 10) +
 		" IN " + s.address() + "\r\n" + description)
@@ -119,4 +119,13 @@ func (s *Sink) address() string {
 		return "IP6 " + s.Host
 	}
 	return "IP4 " + s.Host
+}
+
+// hash is FNV-1a: a leg stands for hours, and keeps 8 bytes instead of the text.
+func hash(text string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(text) {
+		h = (h ^ uint64(text[i])) * 1099511628211
+	}
+	return h
 }

@@ -2,6 +2,7 @@ package signalling
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -217,7 +218,7 @@ func (g *leg) take(id call.Request) *dialog.Request {
 	defer g.mu.Unlock()
 	for i, w := range g.waiting {
 		if w.id == id {
-			g.waiting = append(g.waiting[:i], g.waiting[i+1:]...)
+			g.waiting = slices.Delete(g.waiting, i, i+1)
 			return w.req
 		}
 	}

@@ -104,9 +104,13 @@ func (s *Session) begin(o Outgoing, targets []transport.Target, err error) {
 	if s.ua.config.Proxy.Host != "" || strings.EqualFold(o.Target.Host, s.ua.config.Domain) {
 		s.bound = targets[0]
 	}
-	s.auth = s.ua.attempt(s.account, targets, s.bound)
+	auth := s.ua.attempt(s.account, targets, s.bound)
+	credentials := preemptive(auth, sip.INVITE, o.Target.String())
+	if len(credentials) > 0 {
+		s.auth = auth // Else a challenge begins a new one.
+	}
 	s.mu.Unlock()
-	s.sendInvite(o, preemptive(s.auth, sip.INVITE, o.Target.String()))
+	s.sendInvite(o, credentials)
 }
 
 // request makes the INVITE of RFC 3261 section 8.1.1 but for Via and credentials.
@@ -146,14 +150,20 @@ func (ua *UA) body(o Outgoing, t transport.Target) []byte {
 	return o.Body(strings.Trim(host, "[]"))
 }
 
-// contact is our Contact towards a hop.
+// contact is our Contact towards a hop. Sessions one after the other share the text
+// when it is the same: most go to one proxy.
 func (ua *UA) contact(user string, t transport.Target) string {
 	host, port := ua.config.Transport.SentBy(t)
 	u := sip.URI{Scheme: "sip", User: sip.EscapeUser(user), Host: host, Port: port}
 	if t.Protocol != transport.UDP {
 		u.Params = u.Params.With("transport", t.Protocol.Param())
 	}
-	return "<" + u.String() + ">"
+	value := "<" + u.String() + ">"
+	if last := ua.lastContact.Load(); last != nil && *last == value {
+		return *last
+	}
+	ua.lastContact.Store(&value)
+	return value
 }
 
 // sendInvite sends the INVITE with these credentials.
@@ -303,6 +313,9 @@ func (s *Session) challenged(resp *sip.Message) {
 		return
 	}
 	s.tx = nil
+	if s.auth == nil {
+		s.auth = s.ua.attempt(s.account, s.hop, s.bound)
+	}
 	auth := s.auth
 	s.mu.Unlock()
 	o := describe()

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"callcontroller/internal/sip"
@@ -60,6 +61,9 @@ type UA struct {
 	layer    *transaction.Layer
 	sessions sessions
 	nonces   *digest.Cache
+	proxyHop []transport.Target // of a Proxy that needs no look-up; shared, never changed
+
+	lastContact atomic.Pointer[string]
 }
 
 // New makes a UA. Its Receive must be made the handler of the transport.
@@ -67,6 +71,9 @@ func New(c Config) *UA {
 	ua := &UA{config: c, allow: strings.Join(c.Allow, ", "), nonces: digest.NewCache(0)}
 	ua.layer = transaction.New(c.Transport, c.Wheel, ua, c.Log)
 	ua.sessions.init()
+	if t, ok := c.Resolver.Numeric(c.Proxy); ok && c.Proxy.Host != "" {
+		ua.proxyHop = []transport.Target{t}
+	}
 	return ua
 }
 
@@ -117,7 +124,11 @@ func (ua *UA) hopOf(u sip.URI, inDialog bool) sip.URI {
 // from the goroutine of the look-up.
 func (ua *UA) resolve(u sip.URI, then func([]transport.Target, error)) {
 	if t, ok := ua.config.Resolver.Numeric(u); ok {
-		then([]transport.Target{t}, nil)
+		hop := ua.proxyHop
+		if len(hop) == 0 || hop[0] != t {
+			hop = []transport.Target{t}
+		}
+		then(hop, nil)
 		return
 	}
 	go func() {
