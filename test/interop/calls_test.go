@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -30,13 +31,37 @@ func TestCallBetweenPhones(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := useLab(t, test.calling, test.called)
 			test.proxy(t, l)
-			server := runServer(t, l, settings{})
-			call := server.place(t, test.calling, test.called, nil)
-			rows := test.rows.then("NOTIFY 100", "NOTIFY 200")
-			call.wantRows(patience, rows)
-			talkTogether(t, l, test.calling, test.called)
-			call.wantNoMore(rows)
+			runServer(t, l, settings{}).connect(t, l, test.calling, test.called, test.rows)
 		})
+	}
+}
+
+// connect places a call and wants it to succeed: the rows of the calling party's
+// leg, the phone's reports, then both phones talk to each other and to nobody
+// else, and no row is added.
+func (s *server) connect(t *testing.T, l *lab.Lab, calling, called string, leg want) placed {
+	t.Helper()
+	call := s.place(t, calling, called, nil)
+	rows := leg.then("NOTIFY 100", "NOTIFY 200")
+	call.wantRows(patience, rows)
+	talkTogether(t, l, calling, called)
+	call.wantNoMore(rows)
+	return call
+}
+
+// Between the 202 and its call linphone puts the server on hold, by a re-INVITE.
+func TestLinphoneHoldsBeforeItDials(t *testing.T) {
+	l := useLab(t, lab.Linphone, lab.BaresipB)
+	before := lab.Size(l.Proxy().Log())
+	call := runServer(t, l, settings{}).connect(t, l, lab.Linphone, lab.BaresipB, linphoneAnswered)
+	log := lab.TailFrom(l.Proxy().Log(), before)
+	hold := regexp.MustCompile(`request INVITE sip:callcontroller@.* call-id=(\S+) cseq=(\d+)\n`).FindStringSubmatch(log)
+	if hold == nil || hold[1] != call.callID() {
+		t.Fatalf("no re-INVITE from linphone in\n%s", log)
+	}
+	answer := regexp.MustCompile(`response 200 .* call-id=` + hold[1] + ` cseq=` + hold[2] + `\n`)
+	if !answer.MatchString(log) {
+		t.Errorf("the re-INVITE %s of linphone got no 200 in\n%s", hold[2], log)
 	}
 }
 
@@ -62,40 +87,32 @@ func TestCallOverTCP(t *testing.T) {
 	l := useLab(t, lab.BaresipA, lab.BaresipB)
 	server := runServer(t, l, settings{proxy: "sip:" + l.Proxy().Address() + ";transport=tcp"})
 	before := lab.Size(l.Proxy().Log())
-	call := server.place(t, lab.BaresipA, lab.BaresipB, nil)
-	rows := answered.then("NOTIFY 100", "NOTIFY 200")
-	call.wantRows(patience, rows)
-	talkTogether(t, l, lab.BaresipA, lab.BaresipB)
-	call.wantNoMore(rows)
+	server.connect(t, l, lab.BaresipA, lab.BaresipB, answered)
 	log := lab.TailFrom(l.Proxy().Log(), before)
 	for _, method := range []string{"INVITE", "ACK", "REFER", "BYE"} {
-		if from := sources(log, method); !strings.HasPrefix(from, "tcp:") {
+		if from := source(log, method); !strings.HasPrefix(from, "tcp:") {
 			t.Errorf("the first %s came to the proxy from %q, wanted TCP", method, from)
 		}
 	}
 }
 
-// sources is where the first request of a method came from, by the proxy's log.
-func sources(log, method string) string {
+// source is where the first request of a method came from, by the proxy's log.
+func source(log, method string) string {
 	_, rest, _ := strings.Cut(log, "request "+method+" ")
 	_, rest, _ = strings.Cut(rest, " source=")
-	source, _, _ := strings.Cut(rest, " ")
-	return source
+	from, _, _ := strings.Cut(rest, " ")
+	return from
 }
 
 // The nonce of the first challenge is good for the second call too.
 func TestSecondCallIsNotChallenged(t *testing.T) {
 	l := useLab(t, lab.BaresipA, lab.BaresipB)
 	server := runServer(t, l, settings{})
-	reports := []string{"NOTIFY 100", "NOTIFY 200"}
-	server.place(t, lab.BaresipA, lab.BaresipB, nil).wantRows(patience, answered.then(reports...))
-	talkTogether(t, l, lab.BaresipA, lab.BaresipB)
+	server.connect(t, l, lab.BaresipA, lab.BaresipB, answered)
 	if err := l.Idle(t.Context(), lab.BaresipA, lab.BaresipB); err != nil {
 		t.Fatal(err)
 	}
-	again := want{"INVITE 100?", "INVITE 100", "INVITE 180", "INVITE 200"}
-	server.place(t, lab.BaresipA, lab.BaresipB, nil).wantRows(patience, again.then(reports...))
-	talkTogether(t, l, lab.BaresipA, lab.BaresipB)
+	server.connect(t, l, lab.BaresipA, lab.BaresipB, want{"INVITE 100?", "INVITE 100", "INVITE 180", "INVITE 200"})
 }
 
 // A person at the phone sees who is calling: the agent.

@@ -155,17 +155,14 @@ func (p placed) request(l *lab.Lab, user, method string) lab.Message {
 // requests are those of a method that a SIPp agent has got in the call.
 func (p placed) requests(l *lab.Lab, user, method string) []lab.Message {
 	p.t.Helper()
-	rows, err := p.rows()
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	callID := p.callID()
 	trace, err := os.ReadFile(l.Phone(user).Trace())
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	var found []lab.Message
 	for _, m := range lab.MessagesInTrace(string(trace)) {
-		if !m.Sent && m.CallID == rows[0].CallID && strings.HasPrefix(m.Start, method+" ") {
+		if !m.Sent && m.CallID == callID && strings.HasPrefix(m.Start, method+" ") {
 			found = append(found, m)
 		}
 	}

@@ -45,7 +45,7 @@ func run(m *testing.M) int {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-interrupted
+		fmt.Fprintln(os.Stderr, "interop: ended by the signal", <-interrupted)
 		cleanUp()
 		os.Exit(1)
 	}()

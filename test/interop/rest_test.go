@@ -86,6 +86,16 @@ func (p placed) rows() ([]row, error) {
 	return document.Rows, nil
 }
 
+// callID is the Call-ID of the calling party's leg.
+func (p placed) callID() string {
+	p.t.Helper()
+	rows, err := p.rows()
+	if err != nil || len(rows) == 0 {
+		p.t.Fatalf("no row, so no Call-ID: %v", err)
+	}
+	return rows[0].CallID
+}
+
 // wantRows waits until the call has exactly these rows.
 func (p placed) wantRows(limit time.Duration, w want) {
 	p.t.Helper()

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"text/template"
 	"time"
@@ -136,9 +137,26 @@ func runBinary(t *testing.T, dir string, args ...string) *lab.Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(process.Stop)
 	showOnFailure(t, "callcontroller", process.Log())
+	t.Cleanup(func() {
+		process.Stop()
+		wantNoAlarm(t, process.Log())
+	})
 	return process
+}
+
+// wantNoAlarm wants that the Go runtime has found nothing wrong with a program.
+func wantNoAlarm(t *testing.T, log string) {
+	t.Helper()
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alarm := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+		if _, after, found := strings.Cut(string(text), alarm); found {
+			t.Errorf("callcontroller: %s%.3000s", alarm, after)
+		}
+	}
 }
 
 func (s *server) ready() error {
