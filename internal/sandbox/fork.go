@@ -46,7 +46,7 @@ type fork struct {
 	state    forkState
 	branches []*branch
 	winner   *branch      // whose 2xx was sent
-	best     *sip.Message // the best refusal so far, without our Via
+	best     *sip.Message // the best refusal so far
 
 	silence, ringing timing.Timer
 }
@@ -123,8 +123,7 @@ func (f *fork) stateNow() forkState {
 
 // Response implements transaction.User.
 func (b *branch) Response(_ *transaction.Client, resp *sip.Message) {
-	m := resp.Clone()
-	popVia(m)
+	m := b.fork.upward(resp)
 	switch {
 	case m.Status < 200:
 		b.provisional(m)
@@ -133,6 +132,20 @@ func (b *branch) Response(_ *transaction.Client, resp *sip.Message) {
 	default:
 		b.refuse(m, true)
 	}
+}
+
+// upward gives a response of a phone with the Via values of the caller's request.
+func (f *fork) upward(resp *sip.Message) *sip.Message {
+	m := &sip.Message{Status: resp.Status, Reason: resp.Reason, Body: resp.Body, Fields: make([]sip.Field, 0, len(resp.Fields)+2)}
+	for v := range f.in.Msg.Values(sip.Via) {
+		m.Add(sip.Via, v)
+	}
+	for _, field := range resp.Fields {
+		if field.Header != sip.Via {
+			m.Fields = append(m.Fields, field)
+		}
+	}
+	return m
 }
 
 func (b *branch) provisional(m *sip.Message) {

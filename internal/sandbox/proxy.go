@@ -44,7 +44,8 @@ type ProxyOptions struct {
 	Listen string
 	// Networks are those to which anything may be relayed. Default: loopback.
 	Networks []netip.Prefix
-	// Algorithms of the challenges, best first. Default: SHA-256, MD5.
+	// Algorithms of the challenges, best first: MD5, SHA-256. Default: MD5 alone,
+	// since phones were seen (baresip 1.0.0) that give up at the sight of another.
 	Algorithms []string
 	// MaxCalls bounds the INVITEs that have no final response or no ACK yet.
 	// Default 16384.
@@ -64,7 +65,7 @@ func (o ProxyOptions) withDefaults() ProxyOptions {
 		o.Networks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
 	if o.Algorithms == nil {
-		o.Algorithms = []string{algorithmSHA256, algorithmMD5}
+		o.Algorithms = []string{algorithmMD5}
 	}
 	if o.MaxCalls <= 0 {
 		o.MaxCalls = 16384

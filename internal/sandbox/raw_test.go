@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -207,7 +208,7 @@ func (r *raw) takes(method string) *sip.Message {
 // hears waits for a response with that status.
 func (r *raw) hears(status int) *sip.Message {
 	r.t.Helper()
-	return r.wait(fmt.Sprint(status), func(m *sip.Message) bool { return m.Status == status })
+	return r.wait(strconv.Itoa(status), func(m *sip.Message) bool { return m.Status == status })
 }
 
 // inside makes a request in the dialog that a 2xx to an INVITE of r has made.

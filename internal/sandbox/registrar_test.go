@@ -28,7 +28,7 @@ func inMemory(n *memnet.Network) func(*sandbox.Options) {
 func loopback(n *memnet.Network) transport.Net { return n.Host(netip.MustParseAddr("127.0.0.1")) }
 
 func TestRegister(t *testing.T) {
-	for _, algorithms := range [][]string{nil, {"MD5"}, {"SHA-256"}} {
+	for _, algorithms := range [][]string{nil, {"SHA-256"}, {"SHA-256", "MD5"}, {"MD5", "SHA-256"}} {
 		w := start(t, func(o *sandbox.Options) { bare(o); o.Algorithms = algorithms })
 		r := newRaw(t, w.Proxy(), transport.UDP, "205", nil)
 		resp := r.register("Contact: <"+r.uri()+">", "Expires: 60")
