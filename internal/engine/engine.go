@@ -47,9 +47,14 @@ type Engine struct {
 }
 
 type shard struct {
-	mu sync.RWMutex
-	m  map[call.ID]*Running
+	mu   sync.RWMutex
+	m    map[call.ID]*Running
+	most int // calls that m has held at once
 }
+
+// roomy is the number of calls from which on the room of a shard is given back when
+// it is empty: a map never shrinks.
+const roomy = 32
 
 // New makes an engine without calls.
 func New(s Signaller, w *timing.Wheel, log *slog.Logger) *Engine {
@@ -74,6 +79,7 @@ func (e *Engine) Add(c call.Call) *Running {
 	s := e.of(c.ID)
 	s.mu.Lock()
 	s.m[c.ID] = r
+	s.most = max(s.most, len(s.m))
 	s.mu.Unlock()
 	e.idle.add()
 	return r
@@ -94,6 +100,9 @@ func (e *Engine) remove(id call.ID) {
 	s.mu.Lock()
 	_, there := s.m[id]
 	delete(s.m, id)
+	if len(s.m) == 0 && s.most > roomy {
+		s.m, s.most = make(map[call.ID]*Running), 0
+	}
 	s.mu.Unlock()
 	if there {
 		e.idle.remove()

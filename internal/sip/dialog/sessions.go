@@ -10,10 +10,15 @@ import (
 type sessions struct {
 	seed  maphash.Seed
 	shard [64]struct {
-		mu sync.RWMutex
-		m  map[LocalTag]*Session
+		mu   sync.RWMutex
+		m    map[LocalTag]*Session
+		most int // sessions that m has held at once
 	}
 }
+
+// roomy is the number of sessions from which on the room of a shard is given back
+// when it is empty: a map never shrinks.
+const roomy = 32
 
 func (t *sessions) init() {
 	t.seed = maphash.MakeSeed()
@@ -39,6 +44,7 @@ func (t *sessions) add(tag LocalTag, v *Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.m[tag] = v
+	s.most = max(s.most, len(s.m))
 }
 
 func (t *sessions) remove(tag LocalTag) {
@@ -46,6 +52,9 @@ func (t *sessions) remove(tag LocalTag) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.m, tag)
+	if len(s.m) == 0 && s.most > roomy {
+		s.m, s.most = make(map[LocalTag]*Session), 0
+	}
 }
 
 func (t *sessions) len() int {

@@ -7,6 +7,10 @@ import (
 
 const shards = 64
 
+// roomy is the number of entries from which on the room of a shard is given back
+// when it is empty: a map never shrinks.
+const roomy = 32
+
 // table is a map in shards, each with a lock of its own.
 type table[K comparable, V any] struct {
 	seed  maphash.Seed
@@ -14,8 +18,9 @@ type table[K comparable, V any] struct {
 }
 
 type shard[K comparable, V any] struct {
-	mu sync.RWMutex
-	m  map[K]V
+	mu   sync.RWMutex
+	m    map[K]V
+	most int // entries that m has held at once
 }
 
 func newTable[K comparable, V any]() table[K, V] {
@@ -47,6 +52,7 @@ func (t *table[K, V]) add(k K, v V) bool {
 		return false
 	}
 	s.m[k] = v
+	s.most = max(s.most, len(s.m))
 	return true
 }
 
@@ -55,6 +61,9 @@ func (t *table[K, V]) remove(k K) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.m, k)
+	if len(s.m) == 0 && s.most > roomy {
+		s.m, s.most = make(map[K]V), 0
+	}
 }
 
 func (t *table[K, V]) len() int {

@@ -173,5 +173,8 @@ func (q *inbox) Pop() any {
 	d := (*q)[last]
 	(*q)[last] = datagram{}
 	*q = (*q)[:last]
+	if last == 0 {
+		*q = nil // What a burst needed is not kept.
+	}
 	return d
 }
