@@ -68,7 +68,9 @@ func (s *serve) Run() error {
 		case <-ctx.Done():
 			stop() // A second signal ends the process at once.
 			log.Info("stopping: no new calls, running ones are finished or hung up", "limit", cfg.Drain.Limit.String())
-			return a.Stop(context.Background())
+			err := a.Stop(context.Background())
+			log.Info("stopped")
+			return err
 		}
 	}
 }
