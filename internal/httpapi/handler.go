@@ -34,7 +34,7 @@ func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch p := RawPath(r.URL); {
 	case h.legacy != nil && strings.HasPrefix(p, LegacyPath):
 		h.legacy.ServeHTTP(w, r)
-	case p == path.Clean(p):
+	case strings.HasPrefix(p, "/") && p == path.Clean(p):
 		h.mux.ServeHTTP(w, r)
 	default:
 		NotFound(w, r)
