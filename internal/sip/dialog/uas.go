@@ -165,10 +165,11 @@ func (i *Invitation) failed(error) {
 	}
 }
 
-// Confirmed tells whether our 2xx to the last INVITE of the peer has its ACK. Until
-// then a callee must not send BYE (section 15).
-func (s *Session) Confirmed() bool {
+// Confirmed tells whether our 2xx has its ACK. Until then a callee must not send BYE
+// (section 15).
+func (i *Invitation) Confirmed() bool {
+	s := i.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outcome == answered && s.reinvite == nil
+	return s.outcome == answered && s.reinvite != i.tx
 }
