@@ -187,6 +187,23 @@ func TestPhoneHangsUp(t *testing.T) {
 	w.shows("201")
 }
 
+// A re-INVITE that the phone refused leaves the call as it was.
+func TestPhoneHangsUpBehindARefusedReinvite(t *testing.T) {
+	w := start(t, nil)
+	r := newRaw(t, w.Proxy(), transport.UDP, "205", nil).here()
+	invite, ok := r.calls("201", offer("sendrecv"))
+	w.shows("201", "talking sip:205@demo.test")
+	again := r.withSDP(r.inside(sip.INVITE, invite, ok), []byte("v=0\r\n"))
+	wantStatus(t, r.ask(again), 488)
+	ack := again.Clone()
+	ack.Method = sip.ACK
+	ack.Set(sip.CSeq, strings.Replace(again.Get(sip.CSeq), "INVITE", "ACK", 1))
+	r.send(ack)
+	w.Phone("201").HangUp()
+	r.reply(r.takes(sip.BYE), 200)
+	w.shows("201")
+}
+
 // A callee must not send BYE before the ACK has come (RFC 3261 section 15).
 func TestPhoneWaitsForTheAckToHangUp(t *testing.T) {
 	w := start(t, nil)

@@ -57,6 +57,7 @@ type phoneCall struct {
 	state      CallState
 	session    *dialog.Session
 	invitation *dialog.Invitation // until it is answered
+	accepted   *dialog.Invitation // when it is
 	sink       sdp.Sink
 	following  int // REFERs of this call about which reports are still owed
 }
@@ -149,6 +150,9 @@ func (c *phoneCall) act() {
 		c.reject(i, 488)
 		return
 	}
+	c.mu.Lock()
+	c.accepted = i
+	c.mu.Unlock()
 	if c.move(Talking) {
 		c.phone.sayf("answers")
 	}
@@ -298,7 +302,7 @@ func (c *phoneCall) hungUp(s *dialog.Session, r *dialog.Request) {
 // hangUp ends the call from this side, whatever its state.
 func (c *phoneCall) hangUp() {
 	c.mu.Lock()
-	i, s, state, placed := c.invitation, c.session, c.state, c.placed
+	i, accepted, s, state, placed := c.invitation, c.accepted, c.session, c.state, c.placed
 	c.invitation = nil
 	c.mu.Unlock()
 	switch {
@@ -310,7 +314,7 @@ func (c *phoneCall) hangUp() {
 			c.phone.sayf("gives up")
 			s.Cancel()
 		}
-	case !placed && !s.Confirmed():
+	case !placed && (accepted == nil || !accepted.Confirmed()):
 		c.phone.o.Wheel.Start(&c.timer, ackWait, c, timerHangUp)
 	case c.move(Over):
 		c.phone.sayf("hangs up")

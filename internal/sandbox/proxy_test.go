@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -278,6 +279,22 @@ func TestCallsAreBounded(t *testing.T) {
 	wantStatus(t, a.ask(a.challenged(a.request(sip.INVITE, "sip:206@demo.test"))), 503)
 	if got := p.Calls(); got != 1 {
 		t.Errorf("%d calls, want 1", got)
+	}
+}
+
+// A call costs memory only.
+func TestNoGoroutineForACall(t *testing.T) {
+	w := start(t, bare)
+	a := newRaw(t, w.Proxy(), transport.UDP, "205", nil)
+	b := newRaw(t, w.Proxy(), transport.UDP, "206", nil).here()
+	before := runtime.NumGoroutine()
+	for range 100 {
+		a.send(a.challenged(a.request(sip.INVITE, "sip:206@demo.test")))
+		b.reply(b.takes(sip.INVITE), 180)
+	}
+	eventually(t, "100 calls ring", func() bool { return w.Proxy().Calls() == 100 })
+	if more := runtime.NumGoroutine() - before; more > 10 {
+		t.Errorf("100 ringing calls have %d goroutines", more)
 	}
 }
 
