@@ -16,8 +16,8 @@ const LegacyPath = "/callcontroller/"
 func NewHandler(c Config) http.Handler {
 	c = c.withDefaults()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", healthy)
-	mux.Handle("GET /readyz", readiness{c.Ready})
+	mux.Handle("/healthz", readOnly{http.HandlerFunc(healthy)})
+	mux.Handle("/readyz", readOnly{readiness{c.Ready}})
 	mux.HandleFunc("/", NotFound)
 	return &logged{log: c.Log, next: recovered{log: c.Log, next: capped{routes{legacy: c.Legacy, mux: mux}}}}
 }
@@ -62,6 +62,18 @@ func Text(w http.ResponseWriter, status int, text string) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text) // a client that is gone misses nothing
+}
+
+// readOnly answers 405 to everything but GET and HEAD.
+type readOnly struct{ next http.Handler }
+
+func (h readOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		Text(w, http.StatusMethodNotAllowed, "method not allowed\n")
+		return
+	}
+	h.next.ServeHTTP(w, r)
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) { Text(w, http.StatusOK, "ok\n") }

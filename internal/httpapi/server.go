@@ -26,7 +26,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 30 * time.Second
-	writeTimeout      = 30 * time.Second
+	writeTimeout      = 40 * time.Second // from the end of the header: it must outlast a slow body
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 32 << 10
 	defaultMaxConns   = 1024
