@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -235,7 +236,7 @@ func TestLimitHoldsInParallel(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 5 * limit {
 		wg.Go(func() {
-			_, err := l.Place(context.Background(), user201, request(func(r *control.PlaceRequest) { r.Called = fmt.Sprint(i) }))
+			_, err := l.Place(context.Background(), user201, request(func(r *control.PlaceRequest) { r.Called = strconv.Itoa(i) }))
 			if err != nil && call.KindOf(err) != call.Exhausted {
 				t.Error(err)
 			}

@@ -55,7 +55,23 @@ func client(change func(*tls.Config)) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true}}
 }
 
-func get(t *testing.T, url string) (*http.Response, string) {
+// answer is a response that was read to its end.
+type answer struct {
+	status int
+	proto  string
+	header http.Header
+	body   string
+	broken error // what ended the body, nil when it was whole
+	close  bool
+}
+
+func read(resp *http.Response) answer {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, resp.Proto, resp.Header, string(body), err, resp.Close}
+}
+
+func get(t *testing.T, url string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -65,20 +81,26 @@ func get(t *testing.T, url string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp, string(body)
+	return read(resp)
 }
 
 // exchange sends raw bytes to the plain listener and reads one response.
-func exchange(t *testing.T, base, text string) (*http.Response, error) {
+func exchange(t *testing.T, base, text string) answer {
 	t.Helper()
 	conn := dial(t, base)
 	go func() { _, _ = io.WriteString(conn, text) }()
-	return http.ReadResponse(bufio.NewReader(conn), nil)
+	return next(t, conn)
+}
+
+// next reads the next response of a connection.
+func next(t *testing.T, conn net.Conn) answer {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Error(err)
+		return answer{}
+	}
+	return read(resp)
 }
 
 func dial(t *testing.T, base string) net.Conn {
@@ -95,8 +117,8 @@ func dial(t *testing.T, base string) net.Conn {
 func TestServerListensWithAndWithoutTLS(t *testing.T) {
 	s, plain, secure := start(t, httpapi.Config{})
 	for _, base := range []string{plain, secure} {
-		if resp, body := get(t, base+"/healthz"); resp.StatusCode != 200 || body != "ok\n" || resp.ProtoMajor != 1 {
-			t.Errorf("%s: %s %s %q", base, resp.Proto, resp.Status, body)
+		if a := get(t, base+"/healthz"); a.status != http.StatusOK || a.body != "ok\n" || a.proto != "HTTP/1.1" {
+			t.Errorf("%s: %+v", base, a)
 		}
 	}
 	if !strings.HasPrefix(plain, "http://127.0.0.1:") || !strings.HasPrefix(secure, "https://127.0.0.1:") {
@@ -123,9 +145,8 @@ func TestR12OldTLS(t *testing.T) {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}
 	}
-	resp, _ := get(t, "http"+strings.TrimPrefix(secure, "https")+"/healthz")
-	if resp.StatusCode != 400 {
-		t.Errorf("plain HTTP on the TLS port: %s", resp.Status)
+	if a := get(t, "http"+strings.TrimPrefix(secure, "https")+"/healthz"); a.status != http.StatusBadRequest {
+		t.Errorf("plain HTTP on the TLS port: %+v", a)
 	}
 }
 
@@ -146,15 +167,11 @@ func TestR02LargeBody(t *testing.T) {
 		{"two chunks", head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat(chunk, 2) + "0\r\n\r\n", 200},
 		{"a chunk that is none", head + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
 	} {
-		resp, err := exchange(t, plain, tt.request)
-		if err != nil {
-			t.Fatalf("%s: %v", tt.name, err)
+		a := exchange(t, plain, tt.request)
+		if a.status != tt.want {
+			t.Errorf("%s: %+v, want %d", tt.name, a, tt.want)
 		}
-		resp.Body.Close()
-		if resp.StatusCode != tt.want {
-			t.Errorf("%s: %s, want %d", tt.name, resp.Status, tt.want)
-		}
-		if resp.StatusCode == 413 && !resp.Close {
+		if a.status == http.StatusRequestEntityTooLarge && !a.close {
 			t.Errorf("%s: the connection is to be used again", tt.name)
 		}
 	}
@@ -172,13 +189,8 @@ func TestLimitsOfARequest(t *testing.T) {
 		"GET / HTTP/1.1\r\n\r\n":                                                                            400,
 		"GET /callcontroller/201/202 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n": 400,
 	} {
-		resp, err := exchange(t, plain, request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("%.60q: %s, want %d", request, resp.Status, want)
+		if a := exchange(t, plain, request); a.status != want {
+			t.Errorf("%.60q: %+v, want %d", request, a, want)
 		}
 	}
 }
@@ -187,27 +199,23 @@ func TestLimitsOfARequest(t *testing.T) {
 func TestCapOnConnections(t *testing.T) {
 	_, plain, _ := start(t, httpapi.Config{MaxConns: 1})
 	const request = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
-	first := dial(t, plain)
-	if _, err := io.WriteString(first, request); err != nil {
-		t.Fatal(err)
+	ask := func() net.Conn {
+		conn := dial(t, plain)
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		return conn
 	}
-	if _, err := http.ReadResponse(bufio.NewReader(first), nil); err != nil {
-		t.Fatal(err)
-	}
-	second := dial(t, plain)
-	if _, err := io.WriteString(second, request); err != nil {
-		t.Fatal(err)
-	}
-	answered := make(chan error, 1)
-	go func() {
-		_, err := http.ReadResponse(bufio.NewReader(second), nil)
-		answered <- err
-	}()
+	first := ask()
+	next(t, first)
+	second := ask()
+	answered := make(chan answer, 1)
+	go func() { answered <- next(t, second) }()
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-answered; err != nil {
-		t.Error(err)
+	if a := <-answered; a.status != http.StatusOK {
+		t.Errorf("the connection that had to wait got %+v", a)
 	}
 }
 
@@ -221,9 +229,9 @@ func TestStopWaitsForRequests(t *testing.T) {
 	if err := s.Listen(t.Context(), "http", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	var got string
+	var got answer
 	var wg sync.WaitGroup
-	wg.Go(func() { _, got = get(t, s.Addrs()[0]+"/callcontroller/201/202") })
+	wg.Go(func() { got = get(t, s.Addrs()[0]+"/callcontroller/201/202") })
 	<-entered
 	stopped := make(chan error)
 	go func() { stopped <- s.Stop(t.Context()) }()
@@ -232,8 +240,8 @@ func TestStopWaitsForRequests(t *testing.T) {
 		t.Error(err)
 	}
 	wg.Wait()
-	if got != "done" {
-		t.Errorf("the request under way got %q", got)
+	if got.body != "done" {
+		t.Errorf("the request under way got %+v", got)
 	}
 	if err := s.Stop(t.Context()); err != nil {
 		t.Errorf("a second Stop: %v", err)
@@ -271,23 +279,20 @@ func TestPanicEndsOneRequest(t *testing.T) {
 		Legacy: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Secret", "1")
 			if strings.HasSuffix(r.URL.Path, "late") {
-				w.WriteHeader(200)
+				w.WriteHeader(http.StatusOK)
+				_ = http.NewResponseController(w).Flush()
 			}
 			panic("the secret of the house")
 		}),
 	})
-	resp, body := get(t, plain+"/callcontroller/201/202?confpin=4711")
-	if resp.StatusCode != 500 || body != "internal error\n" || resp.Header.Get("X-Secret") != "" {
-		t.Errorf("%s %v %q", resp.Status, resp.Header, body)
+	if a := get(t, plain+"/callcontroller/201/202?confpin=4711"); a.status != http.StatusInternalServerError || a.body != "internal error\n" || a.header.Get("X-Secret") != "" {
+		t.Errorf("%+v", a)
 	}
-	if resp, err := exchange(t, plain, "GET /callcontroller/201/late HTTP/1.1\r\nHost: h\r\n\r\n"); err == nil {
-		if _, err = io.ReadAll(resp.Body); err == nil {
-			t.Error("an answer that broke off looks whole")
-		}
-		resp.Body.Close()
+	if a := exchange(t, plain, "GET /callcontroller/201/late HTTP/1.1\r\nHost: h\r\n\r\n"); a.broken == nil {
+		t.Errorf("an answer that broke off looks whole: %+v", a)
 	}
-	if resp, _ := get(t, plain+"/healthz"); resp.StatusCode != 200 {
-		t.Errorf("after a panic: %s", resp.Status)
+	if a := get(t, plain+"/healthz"); a.status != http.StatusOK {
+		t.Errorf("after a panic: %+v", a)
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -95,7 +95,8 @@ func readToEnd(t *testing.T, client net.Conn, status int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != status {
+		_, err = io.Copy(io.Discard, resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != status {
 			t.Errorf("the answer is %s, %v", resp.Status, err)
 		}
 	}
