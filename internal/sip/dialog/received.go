@@ -83,13 +83,8 @@ func (s *Session) dispatch(r *Request) {
 		r.Respond(status, fields, "", nil)
 		return
 	}
-	switch r.Msg.Method {
-	case sip.INVITE:
-		s.mu.Lock()
-		s.reinvite = r.tx
-		s.mu.Unlock()
-	case sip.BYE:
-		s.acked()
+	if r.Msg.Method == sip.BYE {
+		s.noMoreAcks()
 	}
 	s.user.Request(s, r)
 }
@@ -101,6 +96,9 @@ func (r *Request) Respond(status int, fields []sip.Field, contentType string, bo
 	if status < 300 && status > 100 && (r.Msg.Method == sip.INVITE || r.Msg.Method == sip.UPDATE) {
 		resp.Add(sip.Contact, s.contact)
 		s.refresh(r.Msg)
+	}
+	if status >= 200 && status < 300 && r.Msg.Method == sip.INVITE {
+		s.awaitAck(unacked{r.tx, seqOf(r.Msg)})
 	}
 	if len(body) > 0 {
 		resp.Add(sip.ContentType, contentType)
@@ -139,15 +137,27 @@ func (s *Session) refresh(req *sip.Message) {
 	})
 }
 
-// acked takes the ACK of a 2xx to the peer's re-INVITE, or the end of the dialog,
-// behind which no ACK is waited for.
-func (s *Session) acked() {
+// awaitAck notes that the ACK of a 2xx is awaited, and of no 2xx before.
+func (s *Session) awaitAck(u unacked) {
 	s.mu.Lock()
-	tx := s.reinvite
-	s.reinvite = nil
+	before := s.unacked.tx
+	s.unacked = u
 	s.mu.Unlock()
-	if tx != nil {
-		tx.Acked()
+	if before != nil {
+		before.Acked()
+	}
+}
+
+// noMoreAcks ends the wait for an ACK with the dialog.
+func (s *Session) noMoreAcks() { s.awaitAck(unacked{}) }
+
+// acked takes the ACK of a 2xx to an INVITE of the peer.
+func (s *Session) acked(ack *sip.Message) {
+	s.mu.Lock()
+	ours := s.unacked.seq == seqOf(ack)
+	s.mu.Unlock()
+	if ours {
+		s.noMoreAcks()
 	}
 }
 

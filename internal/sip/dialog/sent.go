@@ -35,7 +35,7 @@ func (s *Session) Send(r Sent) {
 		return
 	}
 	if r.Method == sip.BYE {
-		s.acked() // A re-INVITE of the peer that waits for its ACK ends with the dialog.
+		s.noMoreAcks() // A re-INVITE of the peer that waits for its ACK ends with the dialog.
 	}
 	s.sendIn(d, hop, r)
 }

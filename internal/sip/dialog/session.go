@@ -64,7 +64,14 @@ type Session struct {
 	early     []peer
 	forks     []*Dialog // further 2xx, to be ended
 	ack       []byte    // as sent for the first 2xx
-	reinvite  *transaction.Server
+	unacked   unacked
+}
+
+// unacked is our 2xx to an INVITE of the peer that has no ACK yet. There is one at
+// most: a further INVITE shows that the peer has the 2xx (section 14.1).
+type unacked struct {
+	tx  *transaction.Server // nil for none
+	seq uint32              // CSeq number of the INVITE
 }
 
 // maxEarly bounds the dialogs that one forked INVITE may make.

@@ -164,7 +164,7 @@ func (ua *UA) Request(in *transaction.Incoming) {
 // Ack implements transaction.Handler: the ACK of a 2xx that a session sent.
 func (ua *UA) Ack(req *sip.Message) {
 	if s, ok := ua.sessions.get(LocalTag(req.ToTag())); ok && s.owns(req) {
-		s.acked()
+		s.acked(req)
 	}
 }
 

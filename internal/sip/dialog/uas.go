@@ -97,7 +97,7 @@ func (i *Invitation) settle(o outcome) bool {
 	}
 	s.outcome = o
 	if o == answered {
-		s.reinvite = i.tx // Its ACK is awaited as that of a re-INVITE is.
+		s.unacked = unacked{i.tx, seqOf(i.Msg)} // As that of a re-INVITE.
 	}
 	return true
 }
@@ -171,5 +171,5 @@ func (i *Invitation) Confirmed() bool {
 	s := i.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outcome == answered && s.reinvite != i.tx
+	return s.outcome == answered && s.unacked.tx != i.tx
 }
