@@ -31,6 +31,7 @@ test:
 
 # One after the other, also with -j: two of them at once only disturb each other.
 check:
+	scripts/install-compiler
 	$(MAKE) lint
 	$(MAKE) vet
 	$(MAKE) tidy
