@@ -135,7 +135,7 @@ func (p *Proxy) open(ctx context.Context, o ProxyOptions) error {
 // listen makes a transport with UDP and TCP on the same port.
 func (p *Proxy) listen(ctx context.Context, o ProxyOptions, host, port string) (err error) {
 	ready := make(chan struct{})
-	p.wire.trace = o.Trace
+	p.wire.trace, p.wire.who = o.Trace, p.location.who
 	p.wire.Layer = transport.New(transport.Config{Net: o.Net, Log: o.Log}, func(m *sip.Message, from transport.Source) {
 		<-ready // What comes before the address is known waits for it.
 		p.receive(m, from)

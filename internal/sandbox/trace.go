@@ -12,6 +12,7 @@ type Traced struct {
 	At   time.Time
 	Sent bool             // false: received
 	Peer transport.Target // from or to whom
+	User string           // whose registered contact Peer is, "" for any other
 	Msg  *sip.Message     // must not be changed
 }
 
@@ -33,6 +34,7 @@ func (t Traced) String() string {
 type wire struct {
 	*transport.Layer
 	trace func(Traced)
+	who   func(transport.Target) string
 }
 
 // Send implements transaction.Transport.
@@ -54,12 +56,12 @@ func (w *wire) sends(t transport.Target, data []byte) {
 		return
 	}
 	if m, err := sip.Parse(data); err == nil {
-		w.trace(Traced{At: time.Now(), Sent: true, Peer: t, Msg: m})
+		w.trace(Traced{At: time.Now(), Sent: true, Peer: t, User: w.who(t), Msg: m})
 	}
 }
 
 func (w *wire) received(m *sip.Message, from transport.Source) {
 	if w.trace != nil {
-		w.trace(Traced{At: time.Now(), Peer: from.Target, Msg: m})
+		w.trace(Traced{At: time.Now(), Peer: from.Target, User: w.who(from.Target), Msg: m})
 	}
 }
