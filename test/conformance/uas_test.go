@@ -231,3 +231,21 @@ func TestU33Unsupported(t *testing.T) {
 		}
 	})
 }
+
+// TestU31LostAck: the ACK of a 200 to a re-INVITE is lost, and the next re-INVITE
+// comes before the 200 was sent again. It shows that the phone has our 200, so
+// nothing more is sent of that; the ACK of the first, which is late, does not stand
+// for that of the second.
+func TestU31LostAck(t *testing.T) {
+	standing(t, func(_ *lab, p *phone, invite received) {
+		for seq := 2; seq <= 3; seq++ {
+			p.send(p.request(invite, sip.INVITE, seq, extra{body: sdpBody}))
+			p.expect("200")
+		}
+		p.send(p.request(invite, sip.ACK, 2, extra{}))
+		again := p.expect("200")
+		wantGet(t, again, sip.CSeq, "3 INVITE")
+		p.send(p.request(invite, sip.ACK, 3, extra{}))
+		p.quiet(20 * time.Second)
+	})
+}
