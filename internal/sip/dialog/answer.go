@@ -2,6 +2,7 @@ package dialog
 
 import (
 	"errors"
+	"weak"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/transaction"
@@ -13,7 +14,7 @@ import (
 // and ended (RFC 3261 section 13.2.2.4).
 func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 	tag := RemoteTag(resp.ToTag())
-	if s.again(tag) {
+	if s.again(tx, tag) {
 		return
 	}
 	s.mu.Lock()
@@ -29,7 +30,7 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 	first := s.outcome == pending && d.inviteSeq == s.seq
 	if first {
 		d.follow(s.find(tag))
-		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, tx
+		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, weak.Make(tx)
 	}
 	s.mu.Unlock()
 	switch {
@@ -37,19 +38,18 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 		s.ua.resolveDialog(d, func(hop []transport.Target, failed error) {
 			s.establish(resp, hop, errors.Join(err, failed))
 		})
-	case !s.again(tag): // It may have come on two sockets at once.
+	case !s.again(tx, tag): // It may have come on two sockets at once.
 		s.surplus(d)
 	}
 }
 
 // again repeats the ACK of a 2xx that has come before; false when none with that
 // tag has made the dialog.
-func (s *Session) again(tag RemoteTag) bool {
+func (s *Session) again(tx *transaction.Client, tag RemoteTag) bool {
 	s.mu.Lock()
-	known := s.dialog != nil && s.dialog.RemoteTag == tag
-	ack, hop := s.ack, s.hop
+	known, hop := s.dialog != nil && s.dialog.RemoteTag == tag, s.hop
 	s.mu.Unlock()
-	if known && ack != nil {
+	if ack := tx.Kept(); known && ack != nil {
 		s.ua.send(hop, ack)
 	}
 	return known
@@ -89,7 +89,7 @@ func (ua *UA) resolveDialog(d *Dialog, then func([]transport.Target, error)) {
 // Ack acknowledges the first 2xx, with the answer when the INVITE had no offer.
 func (s *Session) Ack(contentType string, body []byte) {
 	s.mu.Lock()
-	if s.dialog == nil || s.ack != nil {
+	if s.dialog == nil || s.ackSent {
 		s.mu.Unlock()
 		return
 	}
@@ -98,8 +98,11 @@ func (s *Session) Ack(contentType string, body []byte) {
 		req.Add(sip.ContentType, contentType)
 		req.Body = body
 	}
-	s.ack = s.ua.ackBytes(req, s.hop[0])
-	ack, hop := s.ack, s.hop
+	ack, hop := s.ua.ackBytes(req, s.hop[0]), s.hop
+	s.ackSent = true
+	if tx := s.tx.Value(); tx != nil {
+		tx.Keep(ack)
+	}
 	s.mu.Unlock()
 	s.ua.send(hop, ack)
 }

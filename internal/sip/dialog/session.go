@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"weak"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/digest"
@@ -51,11 +52,11 @@ type Session struct {
 	describe  func() Outgoing // nil when the attempt has failed, or was not ours
 	seq       uint32          // CSeq number of the INVITE as sent last
 	auth      *digest.Attempt
-	answers   []digest.Field // the credentials that the INVITE carried last
-	tx        *transaction.Client
-	hop       []transport.Target // where requests inside the dialog go
-	bound     transport.Target   // the hop for which account is; zero when it is for none
-	contact   string             // our own, as sent
+	answers   []digest.Field                   // the credentials that the INVITE carried last
+	tx        weak.Pointer[transaction.Client] // of the INVITE; its layer holds it as long as it lives
+	hop       []transport.Target               // where requests inside the dialog go
+	bound     transport.Target                 // the hop for which account is; zero when it is for none
+	contact   string                           // our own, as sent
 	localTag  LocalTag
 	sipCallID string
 	outcome   outcome
@@ -63,7 +64,7 @@ type Session struct {
 	dialog    *Dialog      // of the first 2xx
 	early     []peer
 	forks     []*Dialog // further 2xx, to be ended
-	ack       []byte    // as sent for the first 2xx
+	ackSent   bool      // for the first 2xx, which is kept by tx; or not ours to send
 	unacked   unacked
 }
 
@@ -202,7 +203,7 @@ func (s *Session) took(tx *transaction.Client, seq uint32) {
 		s.mu.Unlock()
 		return
 	}
-	s.tx = tx
+	s.tx = weak.Make(tx)
 	cancel := s.cancel
 	s.mu.Unlock()
 	if cancel != nil {
@@ -219,7 +220,7 @@ func (s *Session) Cancel(fields ...sip.Field) {
 		return
 	}
 	s.cancel = &fields
-	tx := s.tx
+	tx := s.tx.Value()
 	s.mu.Unlock()
 	if tx != nil {
 		tx.Cancel(fields...)
@@ -268,7 +269,7 @@ func (s *Session) provisional(tx *transaction.Client, resp *sip.Message) {
 		s.mu.Unlock()
 		return
 	}
-	s.tx = tx // The response may be faster than the return of Request.
+	s.tx = weak.Make(tx) // The response may be faster than the return of Request.
 	if tag := resp.ToTag(); tag != "" && resp.Status > 100 {
 		s.noteEarly(RemoteTag(tag), resp)
 	}
@@ -319,7 +320,7 @@ func (s *Session) challenged(resp *sip.Message) {
 		s.reject(resp)
 		return
 	}
-	s.tx = nil
+	s.tx = weak.Pointer[transaction.Client]{}
 	if s.auth == nil {
 		s.auth = s.ua.attempt(s.account, s.hop, s.bound)
 	}

@@ -177,7 +177,7 @@ func (ua *UA) Orphan(resp *sip.Message) {
 	}
 	cseq, err := resp.CSeq()
 	s.mu.Lock()
-	tx := s.tx
+	tx := s.tx.Value()
 	ours := err == nil && cseq == sip.CSeqValue{Seq: s.seq, Method: sip.INVITE}
 	s.mu.Unlock()
 	if tx != nil && ours {

@@ -51,7 +51,7 @@ func (ua *UA) Accept(in *transaction.Incoming, o Incoming, user User) *Invitatio
 	i := &Invitation{Msg: in.Msg, Session: &Session{
 		ua: ua, user: user, account: o.Account, dialog: d, localTag: tag, sipCallID: d.SIPCallID,
 		contact: ua.contact(o.ContactUser, in.From.Target),
-		ack:     []byte{}, // An ACK is owed to us, not by us.
+		ackSent: true, // An ACK is owed to us, not by us.
 	}}
 	ua.sessions.add(tag, i.Session)
 	if !i.begin(in) {

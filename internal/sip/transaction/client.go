@@ -198,6 +198,26 @@ func (c *Client) SendFailed(err error) {
 	}
 }
 
+// Keep lets the user keep the ACK of a 2xx, which answers each repetition of that,
+// for as long as the transaction lives.
+func (c *Client) Keep(ack []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == accepted {
+		c.data = ack
+	}
+}
+
+// Kept gives what Keep took, nil when there is nothing.
+func (c *Client) Kept() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != accepted {
+		return nil
+	}
+	return c.data
+}
+
 // Fired implements timing.Owner.
 func (c *Client) Fired(id uint8) {
 	switch id {
