@@ -139,7 +139,7 @@ func (h *logged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *logged) line(a *answer, r *http.Request, took time.Duration) {
 	attrs := append(make([]slog.Attr, 0, 8),
 		slog.String("method", r.Method), slog.String("path", logPath(r)), slog.Int("status", a.status),
-		slog.Int64("bytes", a.bytes), slog.Duration("took", took), slog.String("peer", r.RemoteAddr), slog.String("user", a.user))
+		slog.Int64("bytes", a.bytes), slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("peer", r.RemoteAddr), slog.String("user", a.user))
 	level := slog.LevelInfo
 	switch {
 	case a.fault != nil:
