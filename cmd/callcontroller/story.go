@@ -25,7 +25,7 @@ const (
 // story prints what happens, one line a step, from any goroutine.
 type story struct {
 	out   io.Writer
-	world *sandbox.Sandbox
+	world *sandbox.Sandbox // only for the goroutine that runs the demonstration
 
 	mu    sync.Mutex
 	begin time.Time // of the call; zero before it
@@ -56,10 +56,8 @@ func (s *story) message(t sandbox.Traced) {
 		return
 	}
 	who := "callcontroller"
-	if s.world != nil {
-		if user := s.world.Who(t.Peer); user != "" {
-			who = "phone " + user
-		}
+	if t.User != "" {
+		who = "phone " + t.User
 	}
 	path := fmt.Sprintf("%-14s -> %-14s", who, "proxy")
 	if t.Sent {
