@@ -2,6 +2,7 @@ package dialog
 
 import (
 	"errors"
+	"slices"
 	"weak"
 
 	"callcontroller/internal/sip"
@@ -39,7 +40,7 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 			s.establish(resp, hop, errors.Join(err, failed))
 		})
 	case !s.again(tx, tag): // It may have come on two sockets at once.
-		s.surplus(d)
+		s.surplus(tx, d)
 	}
 }
 
@@ -73,17 +74,23 @@ func (s *Session) establish(resp *sip.Message, hop []transport.Target, err error
 	s.user.Failed(s, err)
 }
 
-// resolveDialog finds the next hop of a dialog.
+// resolveDialog finds the next hop of a dialog that nobody else knows yet.
 func (ua *UA) resolveDialog(d *Dialog, then func([]transport.Target, error)) {
-	u, err := d.nextHop()
+	u, err := ua.route(d)
 	if err != nil {
 		then(nil, err)
 		return
 	}
-	if len(d.routes) == 0 {
+	ua.resolve(u, then)
+}
+
+// route is the URI by which requests inside d go.
+func (ua *UA) route(d *Dialog) (sip.URI, error) {
+	u, err := d.nextHop()
+	if err == nil && len(d.routes) == 0 {
 		u = ua.hopOf(u, true)
 	}
-	ua.resolve(u, then)
+	return u, err
 }
 
 // Ack acknowledges the first 2xx, with the answer when the INVITE had no offer.
@@ -136,21 +143,19 @@ func (ua *UA) send(hop []transport.Target, data []byte) {
 	}
 }
 
-// surplus acknowledges and ends the dialog of a 2xx that is not the first. Only
-// the first of its repetitions brings a BYE.
-func (s *Session) surplus(d *Dialog) {
+// surplus acknowledges and ends the dialog of a 2xx that is not the first, by the
+// way of its INVITE when its own cannot be found. Only the first of its repetitions
+// brings a BYE.
+func (s *Session) surplus(tx *transaction.Client, d *Dialog) {
 	s.mu.Lock()
-	known := false
-	for _, f := range s.forks {
-		known = known || f.RemoteTag == d.RemoteTag
-	}
+	known := slices.ContainsFunc(s.forks, func(f *Dialog) bool { return f.RemoteTag == d.RemoteTag })
 	if !known && len(s.forks) < maxEarly {
 		s.forks = append(s.forks, d)
 	}
 	s.mu.Unlock()
 	s.ua.resolveDialog(d, func(hop []transport.Target, err error) {
 		if err != nil {
-			return
+			hop = []transport.Target{tx.Target()}
 		}
 		s.mu.Lock()
 		ack := s.ackOf(d, hop)

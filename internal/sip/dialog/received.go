@@ -122,12 +122,13 @@ func (s *Session) refresh(req *sip.Message) {
 	}
 	old := d.target
 	d.setTarget(c.URI)
+	u, err := s.ua.route(d)
 	changed := d.target != old && len(d.routes) == 0
 	s.mu.Unlock()
-	if !changed {
+	if !changed || err != nil {
 		return
 	}
-	s.ua.resolveDialog(d, func(hop []transport.Target, err error) {
+	s.ua.resolve(u, func(hop []transport.Target, err error) {
 		if err != nil {
 			return
 		}
