@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,8 @@ func wantCancelOf(t *testing.T, invite, cancel received) {
 	}
 	wantFields(t, cancel, invite, sip.Via, sip.Route, sip.From, sip.To, sip.CallID)
 	via(t, cancel)
-	wantGet(t, cancel, sip.CSeq, "1 CANCEL")
+	seq, _, _ := strings.Cut(invite.Get(sip.CSeq), " ")
+	wantGet(t, cancel, sip.CSeq, seq+" CANCEL")
 	if len(cancel.Body) > 0 || cancel.Has(sip.Require) || cancel.Has(sip.ProxyRequire) {
 		t.Errorf("CANCEL:\n%s", cancel.Raw())
 	}
@@ -122,4 +124,44 @@ func TestU11CancelWithout487(t *testing.T) {
 		p.reply(invite, 487, extra{})
 		p.quiet(time.Minute)
 	})
+}
+
+// TestU08CancelAfterChallenge: it is the second INVITE that is cancelled.
+func TestU08CancelAfterChallenge(t *testing.T) {
+	withPhone(t, options{}, func(l *lab, p *phone) {
+		r := l.place(ringFor(5 * time.Second))
+		p.reject(p.expect(sip.INVITE), 407, challenge(407, "example.com", newNonce()))
+		invite := p.expect(sip.INVITE)
+		p.reply(invite, 180, extra{})
+		cancel := p.expect(sip.CANCEL)
+		wantCancelOf(t, invite, cancel)
+		if cancel.GetOther("Proxy-Authorization") != "" {
+			t.Error("credentials in a CANCEL, which is never challenged")
+		}
+		p.reply(cancel, 200, extra{contact: "-"})
+		p.reject(invite, 487, extra{})
+		l.wantEnd(r, call.NoAnswer)
+	})
+}
+
+// TestU09ChallengeAfterCancel: a challenge that comes when the INVITE is to be
+// cancelled is the end of it, not the begin of a new one.
+func TestU09ChallengeAfterCancel(t *testing.T) {
+	for name, progress := range map[string]bool{"after silence": false, "behind the CANCEL": true} {
+		t.Run(name, func(t *testing.T) {
+			withPhone(t, options{}, func(l *lab, p *phone) {
+				r := l.place(ringFor(2 * time.Second))
+				invite := p.expect(sip.INVITE)
+				if progress {
+					p.reply(invite, 100, extra{contact: "-"})
+					p.reply(p.expect(sip.CANCEL), 200, extra{contact: "-"})
+				}
+				time.Sleep(3 * time.Second)
+				p.drain()
+				p.reject(invite, 407, challenge(407, "example.com", newNonce()))
+				p.quiet(time.Minute)
+				l.wantEnd(r, call.NoAnswer)
+			})
+		})
+	}
 }

@@ -249,3 +249,40 @@ func TestU22OKToChallengedInvite(t *testing.T) {
 		l.wantEnd(r, call.Completed)
 	})
 }
+
+// TestU24NoWay: the Contact of a 200 leads nowhere. It is acknowledged and ended by
+// the way that the INVITE took, whether it is the first or that of a fork.
+func TestU24NoWay(t *testing.T) {
+	const nowhere = "<sip:201@198.51.100.9;transport=carrier-pigeon>"
+	t.Run("first", func(t *testing.T) {
+		audited(t, func(l *lab, p *phone) {
+			r := l.place()
+			p.reply(p.expect(sip.INVITE), 200, extra{contact: nowhere, body: sdpBody})
+			for _, m := range []received{p.expect(sip.ACK), p.bye()} {
+				if m.RequestURI != nowhere[1:len(nowhere)-1] {
+					t.Errorf("%s to %s", m.Method, m.RequestURI)
+				}
+			}
+			p.quiet(time.Minute)
+			l.wantEnd(r, call.Unreachable)
+		})
+	})
+	t.Run("fork", func(t *testing.T) {
+		audited(t, func(l *lab, p *phone) {
+			other := l.phoneAt(otherAddr)
+			defer other.close()
+			l.place()
+			invite := p.expect(sip.INVITE)
+			p.reply(invite, 200, extra{contact: contactAt(other), body: sdpBody})
+			other.expect(sip.ACK)
+			other.reply(other.expect(sip.REFER), 603, extra{})
+			other.bye()
+			p.reply(invite, 200, extra{tag: "fork", contact: nowhere, body: sdpBody})
+			for _, m := range []received{p.expect(sip.ACK), p.bye()} {
+				if m.ToTag() != "fork" {
+					t.Errorf("%s to %s", m.Method, m.Get(sip.To))
+				}
+			}
+		})
+	})
+}
