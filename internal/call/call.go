@@ -114,6 +114,7 @@ type Order struct {
 	Forwarding bool
 
 	RingTimeout   time.Duration // how long the calling party's phone rings
+	ReferDelay    time.Duration // from the ACK to the REFER when both pass a proxy; 0 for none
 	NotifyTimeout time.Duration // from an accepted REFER to the first NOTIFY (RFC 6665, timer N)
 	ReferLimit    time.Duration // from an accepted REFER to the final sipfrag
 	MaxRows       int           // most status rows kept; 0 for no limit

@@ -10,7 +10,7 @@ import (
 func order() *Order {
 	return &Order{
 		Agent: Party{URI: "sip:203@example.com"}, Caller: Party{URI: "sip:201@example.com"}, Callee: Party{URI: "sip:202@example.com"},
-		ReferredBy: "sip:203@example.com", RingTimeout: 20 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second,
+		ReferredBy: "sip:203@example.com", RingTimeout: 20 * time.Second, ReferDelay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second,
 		MaxRows: 100,
 	}
 }
@@ -62,7 +62,8 @@ func response(status int) Response {
 }
 
 func progress(status int) Event { return Progress{response(status)} }
-func answer(status int) Event   { return Answered{response(status)} }
+func answer(status int) Event   { return Answered{Response: response(status)} }
+func routed(status int) Event   { return Answered{Response: response(status), Routed: true} }
 func reject(status int) Event   { return Rejected{response(status)} }
 func silent(status int) Event   { return SendFailed{response(status)} }
 func referred(status int) Event { return Referred{response(status)} }

@@ -24,6 +24,7 @@ type Timer uint8
 // The deadlines of a call.
 const (
 	RingTimer   Timer = iota // the calling party must have answered
+	SettleTimer              // the ACK has reached the phone, the REFER may follow
 	NotifyTimer              // the first NOTIFY must have come
 	ReferTimer               // the final sipfrag must have come
 	numTimers
@@ -33,7 +34,7 @@ const (
 const NumTimers = int(numTimers)
 
 func (t Timer) String() string {
-	return [numTimers]string{"ring", "notify", "refer"}[t]
+	return [numTimers]string{"ring", "settle", "notify", "refer"}[t]
 }
 
 // The events.
@@ -44,7 +45,10 @@ type (
 	// the adapter answers.
 	Progress struct{ Response }
 	// Answered is the first 2xx to the leg's INVITE.
-	Answered struct{ Response }
+	Answered struct {
+		Response
+		Routed bool // requests in the dialog pass a proxy (its route set is not empty)
+	}
 	// Rejected is the final response above 2xx that ended the leg's INVITE.
 	Rejected struct{ Response }
 	// SendFailed tells that the leg's INVITE got no final response: Status is 408

@@ -24,6 +24,7 @@ var events = []struct {
 	{"180", progress(180)},
 	{"407 answered", progress(407)},
 	{"200", answer(200)},
+	{"200 by a proxy", routed(200)},
 	{"486", reject(486)},
 	{"487", reject(487)},
 	{"488", reject(488)},
@@ -43,6 +44,7 @@ var events = []struct {
 	{"BYE done", Released{}},
 	{"lost", Lost{}},
 	{"ring timer", TimerFired{RingTimer}},
+	{"settle timer", TimerFired{SettleTimer}},
 	{"notify timer", TimerFired{NotifyTimer}},
 	{"refer timer", TimerFired{ReferTimer}},
 	{"hang up", Hangup{ByAgent}},
@@ -58,6 +60,7 @@ var prefixes = []struct {
 	{"calling caller without SDP", []Event{Start{}, reject(488)}},
 	{"caller ringing", []Event{Start{}, progress(180)}},
 	{"caller ringing, cancelled", []Event{Start{}, progress(180), TimerFired{RingTimer}}},
+	{"caller answered, before REFER", []Event{Start{}, routed(200)}},
 	{"caller answered", []Event{Start{}, answer(200)}},
 	{"caller answered, hung up", []Event{Start{}, answer(200), HungUp{}}},
 	{"calling callee", []Event{Start{}, answer(200), referred(202)}},
@@ -145,6 +148,9 @@ func TestLaws(t *testing.T) {
 		requests := 0
 		apply := func(e Event) {
 			before := c
+			if fired, ok := e.(TimerFired); ok {
+				w.running[fired.Timer] = false
+			}
 			var effects []Effect
 			c, effects = Step(c, e, nil)
 			w.take(effects)
@@ -158,7 +164,7 @@ func TestLaws(t *testing.T) {
 			apply(events[i].event)
 		}
 		// Whatever the state, the outside always brings these in the end.
-		for _, e := range []Event{Start{}, silent(408), referred(408), TimerFired{NotifyTimer}, TimerFired{ReferTimer}, Released{}} {
+		for _, e := range []Event{Start{}, silent(408), TimerFired{SettleTimer}, referred(408), TimerFired{NotifyTimer}, TimerFired{ReferTimer}, Released{}} {
 			apply(e)
 		}
 		switch {

@@ -114,7 +114,22 @@ func (m *machine) answered(e Answered) {
 		m.end(m.flow.pending, Cause{Status: 487})
 		return
 	}
-	m.State, m.flow.subscription = CallerAnswered, referSent
+	m.State = CallerAnswered
+	if e.Routed && m.Order.ReferDelay > 0 {
+		// A proxy that handles messages in parallel may let the REFER overtake the
+		// ACK, and a phone that gets them so reports a success that there was not.
+		m.do(StartTimer{SettleTimer, m.Order.ReferDelay})
+		return
+	}
+	m.sendRefer()
+}
+
+// sendRefer sends the REFER, unless the leg has gone meanwhile.
+func (m *machine) sendRefer() {
+	if m.State != CallerAnswered || m.CallerLeg != Confirmed || m.flow.subscription != noSubscription {
+		return
+	}
+	m.flow.subscription = referSent
 	m.do(Refer{Caller})
 }
 
@@ -272,9 +287,12 @@ func (m *machine) handOff() {
 
 // conclude stops waiting for the phone's reports.
 func (m *machine) conclude() {
-	if m.flow.subscription == subscribed {
+	switch {
+	case m.flow.subscription == subscribed:
 		m.do(StopTimer{NotifyTimer})
 		m.do(StopTimer{ReferTimer})
+	case m.State == CallerAnswered && m.flow.subscription == noSubscription:
+		m.do(StopTimer{SettleTimer})
 	}
 	m.flow.subscription = concluded
 }
@@ -300,7 +318,7 @@ func (m *machine) hangLegUp(c Cause) {
 
 // released takes the end of our BYE, unless a BYE of the phone crossed it.
 func (m *machine) released() {
-	if m.CallerLeg == Confirmed {
+	if m.CallerLeg == Confirmed && m.flow.bye {
 		m.legGone()
 	}
 }
@@ -335,6 +353,9 @@ func (m *machine) hungUp(e HungUp) {
 	}
 	m.do(Respond{Caller, e.Request, 200, NoBody})
 	m.legGone()
+	if m.State == CallerAnswered && m.flow.subscription == noSubscription {
+		m.end(Outcome{Cancelled, Caller, 0, ByCaller}, Cause{}) // Before our REFER.
+	}
 }
 
 // lost ends a call whose leg the adapter had to end.
@@ -354,6 +375,8 @@ func (m *machine) timerFired(e TimerFired) {
 	switch {
 	case e.Timer == RingTimer && m.calling():
 		m.giveUp(Outcome{NoAnswer, Caller, 0, ByServer}, Cause{Status: 408})
+	case e.Timer == SettleTimer:
+		m.sendRefer()
 	case e.Timer == NotifyTimer && m.flow.subscription == subscribed:
 		m.end(Outcome{Unknown, Callee, 0, ByServer}, Cause{Status: 408, Text: "No NOTIFY"})
 	case e.Timer == ReferTimer && m.flow.subscription == subscribed:

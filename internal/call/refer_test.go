@@ -33,6 +33,25 @@ var scenarios = map[string][]step{
 		step{notify(terminal, "SIP/2.0 200 OK\r\n"), "handed_off 200 -notify -notify -refer Bye"},
 		step{Released{}, "ended(completed) Release"},
 	),
+	"a proxy is in the path: the ACK gets a lead": {
+		{Start{}, "calling_caller +ring Invite"},
+		{routed(200), "caller_answered -ring Ack +settle"},
+		{TimerFired{SettleTimer}, "caller_answered Refer"},
+		{TimerFired{SettleTimer}, "caller_answered"},
+		{referred(202), "calling_callee +notify +refer"},
+	},
+	"a proxy is in the path: BYE during the lead": {
+		{Start{}, "calling_caller +ring Invite"},
+		{routed(200), "caller_answered -ring Ack +settle"},
+		{HungUp{Request: 1}, "ended(cancelled) 200 -settle Release"},
+		{TimerFired{SettleTimer}, "ended(cancelled)"},
+	},
+	"a proxy is in the path: hung up by the agent during the lead": {
+		{Start{}, "calling_caller +ring Invite"},
+		{routed(200), "caller_answered -ring Ack +settle"},
+		{Hangup{ByAgent}, "ended(cancelled) -settle Bye:487"},
+		{Released{}, "ended(cancelled) Release"},
+	},
 	"T03 the REFER is accepted with 200": {
 		{Start{}, "calling_caller +ring Invite"},
 		{answer(200), "caller_answered -ring Ack Refer"},

@@ -91,7 +91,7 @@ type HTTP struct {
 	Listen     []Listen       // http.listen: http://HOST:PORT and https://HOST:PORT; default https://0.0.0.0:6666 and http://127.0.0.1:6667
 	Trusted    []netip.Prefix // http.trusted: networks whose TCP peers need no password, as CIDR or address; default nobody
 	TLS        TLS
-	MaxTimeout time.Duration // http.max_timeout: upper bound of the parameters timeout and resultCacheTime; default 3600 s
+	MaxTimeout time.Duration // http.max_timeout: upper bound of the parameter timeout; default 3600 s
 }
 
 // TLS names PEM files. Both are set, or neither: then a self-signed certificate is made.
@@ -111,11 +111,12 @@ type Users struct {
 
 // Policy limits who can be called.
 type Policy struct {
-	Hosts []HostPort // policy.hosts: SIP hosts that may be called besides sip.domain, with any port or that one; default none
+	Hosts []HostPort // policy.hosts: SIP hosts that may be called besides sip.domain, at that port; without one at 5060 or where DNS says; default none
 }
 
 // Refer is how long and as whom a call in REFER mode is followed.
 type Refer struct {
+	Delay         time.Duration // refer.delay: from the ACK to the REFER when both pass a proxy, which could swap them; default 50 ms, 0 for none
 	NotifyTimeout time.Duration // refer.notify_timeout: from the accepted REFER to the first NOTIFY; default 32 s (RFC 6665, Timer N)
 	Limit         time.Duration // refer.limit: from the accepted REFER to the final sipfrag; default 180 s
 	ReferredBy    Party         // refer.referred_by: who stands in Referred-By, agent or caller; default agent
@@ -151,7 +152,7 @@ func Default() Config {
 			MaxTimeout: time.Hour,
 		},
 		Data:   "data",
-		Refer:  Refer{NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, ReferredBy: Agent},
+		Refer:  Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, ReferredBy: Agent},
 		Limits: Limits{Calls: 10_000, Rows: 100},
 		Drain:  Drain{Limit: 30 * time.Second},
 	}

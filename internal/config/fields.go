@@ -56,6 +56,7 @@ func (c *Config) fields() []field {
 		filePath("users.file", &c.Users.File),
 		many("policy.hosts", &c.Policy.Hosts, hostPort),
 		filePath("data", &c.Data),
+		one("refer.delay", &c.Refer.Delay, delay),
 		one("refer.notify_timeout", &c.Refer.NotifyTimeout, duration),
 		one("refer.limit", &c.Refer.Limit, duration),
 		one("refer.referred_by", &c.Refer.ReferredBy, oneOf(Agent, Caller)),
@@ -179,6 +180,14 @@ func oneOf[T ~string](allowed ...T) func(string) (T, error) {
 		}
 		return "", fmt.Errorf("must be one of %q", allowed)
 	}
+}
+
+// delay is a duration that may be zero.
+func delay(s string) (time.Duration, error) {
+	if d, err := time.ParseDuration(s); err == nil && d == 0 {
+		return 0, nil
+	}
+	return duration(s)
 }
 
 // duration reads "1m30s" or whole seconds. It is never zero or negative.

@@ -105,7 +105,7 @@ func (g *leg) Answered(s *dialog.Session, resp *sip.Message) {
 		g.offered = resp.Body
 		g.mu.Unlock()
 	}
-	g.line.post(call.Answered{Response: g.response(s, resp)})
+	g.line.post(call.Answered{Response: g.response(s, resp), Routed: s.Routed()})
 }
 
 // Rejected implements dialog.User.

@@ -230,6 +230,14 @@ func (s *Session) Cancel(fields ...sip.Field) {
 // Release lets go of the session: requests inside its dialog get 481 from now on.
 func (s *Session) Release() { s.ua.sessions.remove(s.localTag) }
 
+// Routed tells whether requests inside the dialog pass a proxy: whether its route
+// set is not empty.
+func (s *Session) Routed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dialog != nil && len(s.dialog.routes) > 0
+}
+
 // SIPCallID is the session's Call-ID.
 func (s *Session) SIPCallID() string { return s.sipCallID }
 
