@@ -13,7 +13,7 @@ import (
 
 // patience is how long a step may take that needs no timer of SIP; with -race, on
 // a busy machine, it is far more than enough.
-const patience = 15 * time.Second
+const patience = 20 * time.Second
 
 // noCalls wants every phone without a call.
 func noCalls(t *testing.T, l *lab.Lab, users ...string) {

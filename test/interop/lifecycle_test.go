@@ -101,7 +101,7 @@ func wantEnd(t *testing.T, p *lab.Process, limit time.Duration) {
 
 // The demo needs none of the real programs.
 func TestDemo(t *testing.T) {
-	demo := runBinary(t, t.TempDir(), "demo")
+	demo := runBinary(t, newDir(t), "demo")
 	within(t, 2*patience, func() error {
 		if err := demo.Err(); err != nil {
 			return err

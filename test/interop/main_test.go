@@ -8,6 +8,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -22,7 +23,8 @@ import (
 
 // bench is what all tests share.
 var bench = struct {
-	dir    string
+	dir    string // for what is written while the tests run
+	build  string // for the program under test
 	procs  *lab.Processes
 	lab    func() (*lab.Lab, error)
 	binary func() (string, error)
@@ -33,12 +35,10 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "callcontroller-interop-")
-	if err != nil {
+	if err := makeDirs(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	bench.dir = dir
 	bench.procs = lab.NewProcesses()
 	bench.lab = sync.OnceValues(startLab)
 	bench.binary = sync.OnceValues(buildBinary)
@@ -53,14 +53,31 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
+// makeDirs makes the directories. What is written while the tests run goes into
+// memory where the machine has a place for that: linphone and the server sync
+// their files, which on a busy disk can take longer than a test waits.
+func makeDirs() (err error) {
+	if bench.build, err = os.MkdirTemp("", "callcontroller-interop-build-"); err != nil {
+		return err
+	}
+	const memory = "/dev/shm"
+	if bench.dir, err = os.MkdirTemp(memory, "callcontroller-interop-"); err == nil {
+		return nil
+	}
+	bench.dir, err = os.MkdirTemp("", "callcontroller-interop-")
+	return err
+}
+
 // cleanUp ends every program that was started, the lab's too.
 var cleanUp = sync.OnceFunc(func() {
 	bench.procs.Close()
-	if os.Getenv("INTEROP_KEEP") != "" {
+	err := os.RemoveAll(bench.build)
+	if os.Getenv("INTEROP_KEEP") == "" {
+		err = errors.Join(err, os.RemoveAll(bench.dir))
+	} else {
 		fmt.Fprintln(os.Stderr, "interop: the logs are in", bench.dir)
-		return
 	}
-	if err := os.RemoveAll(bench.dir); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 })
@@ -69,6 +86,16 @@ func startLab() (*lab.Lab, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return lab.Start(ctx, bench.procs, filepath.Join(bench.dir, "lab"))
+}
+
+// newDir makes a directory for one program that a test runs.
+func newDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(bench.dir, "program-") //nolint:usetesting // see makeDirs
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // needPeers skips a test when the real programs are not wanted here.

@@ -44,7 +44,7 @@ func buildBinary() (string, error) {
 	if err := dependOn(filepath.Join(root, "cmd"), filepath.Join(root, "internal"), filepath.Join(root, "api")); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(bench.dir, "callcontroller")
+	binary := filepath.Join(bench.build, "callcontroller")
 	args := append([]string{"build"}, raceFlags...)
 	args = append(args, "-o", binary, "./cmd/callcontroller")
 	build := exec.Command("go", args...) //nolint:gosec // constant but for our own directory
@@ -71,7 +71,7 @@ func dependOn(dirs ...string) error {
 // ends with the test.
 func runServer(t *testing.T, l *lab.Lab, s settings) *server {
 	t.Helper()
-	dir := t.TempDir()
+	dir := newDir(t)
 	ports, err := l.Ports().Take(3)
 	if err != nil {
 		t.Fatal(err)
