@@ -17,14 +17,11 @@ import (
 	"callcontroller/internal/sip/transport/memnet"
 )
 
-// calls is how many stand at once.
-const calls = 10_000
-
 // The most heap that a standing call may take, and that all of them may leave, in
 // bytes.
 const (
 	perCall  = 3 << 10
-	leftover = 64 << 10
+	leftover = 64 << 10 // The collector's own; one pointer a call would be more.
 )
 
 var (
@@ -56,7 +53,7 @@ func inPlant(t *testing.T, react reaction, test func(p *plant)) {
 		synctest.Wait()
 		p.heap, p.goroutines = heap(), runtime.NumGoroutine()
 		test(p)
-		p.server.close(t)
+		p.close(t)
 		if err := conn.Close(); err != nil {
 			t.Error(err)
 		}
