@@ -51,6 +51,7 @@ type options struct {
 	sipx    bool
 	server  netip.AddrPort // instead of serverAddr
 	tcp     bool           // the server listens on TCP too
+	real    bool           // real sockets on loopback, outside any bubble
 }
 
 // run runs a test in a bubble with a lab of its own. When the test is over it waits
@@ -72,7 +73,11 @@ func newLab(t *testing.T, o options) *lab {
 	}
 	l := &lab{T: t, net: memnet.New(memnet.Options{}), wheel: timing.New(), server: o.server, log: &logBook{t: t}, start: time.Now()}
 	log := slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	l.layer = transport.New(transport.Config{Net: l.net.Host(o.server.Addr()), Log: log},
+	host := l.net.Host(o.server.Addr())
+	if o.real {
+		host = transport.System{}
+	}
+	l.layer = transport.New(transport.Config{Net: host, Log: log},
 		func(m *sip.Message, from transport.Source) { l.ua.Receive(m, from) })
 	var proxy sip.URI
 	if !o.noProxy {
