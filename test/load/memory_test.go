@@ -17,12 +17,8 @@ import (
 	"callcontroller/internal/sip/transport/memnet"
 )
 
-// The most heap that a standing call may take, and that all of them may leave, in
-// bytes.
-const (
-	perCall  = 3 << 10
-	leftover = 64 << 10 // The collector's own; one pointer a call would be more.
-)
+// perCall is the most heap that a standing call may take, in bytes.
+const perCall = 3 << 10
 
 var (
 	serverAddr = netip.MustParseAddrPort("192.0.2.10:5060")

@@ -2,5 +2,7 @@
 
 package load
 
-// calls is how many stand at once.
-const calls = 10_000
+const (
+	calls    = 10_000   // that stand at once
+	leftover = 64 << 10 // bytes of heap that all of them may leave: the collector's own; one pointer a call would be more
+)
