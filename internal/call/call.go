@@ -80,6 +80,14 @@ type Outcome struct {
 	EndedBy   string
 }
 
+// Failed names the leg on which the call failed, "" when it did not.
+func (o Outcome) Failed() string {
+	if o.Result == Completed {
+		return ""
+	}
+	return o.FailedLeg.String()
+}
+
 // LegState is a leg's state in the words of RFC 4235 section 3.7.1.
 type LegState string
 

@@ -26,11 +26,13 @@ func (c *Control) agentFor(p auth.Principal, name string, calling party) (agent,
 		return agent{}, invalid("agent %q %s", clip(name), reason)
 	}
 	user, ok := c.config.Directory.Lookup(name)
+	if !p.Trusted && !p.Admin && (!ok || p.Name != user.Name) {
+		// The same for a name that is nobody's: who may not act for others need not
+		// learn who they are.
+		return agent{}, fault(call.Denied, "Agent does not match principal")
+	}
 	if !ok {
 		return agent{}, fault(call.BadUser, "could not find credentials for %s", name)
-	}
-	if !p.Trusted && !p.Admin && p.Name != user.Name {
-		return agent{}, fault(call.Denied, "Agent does not match principal")
 	}
 	local, host, ok := strings.Cut(user.Identity, "@")
 	if !ok {

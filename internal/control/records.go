@@ -11,9 +11,13 @@ import (
 	"callcontroller/internal/timing"
 )
 
-// recheck is how often the record of a call that outlives its time is looked at. A
-// record whose call is over is not shown in the meantime.
-const recheck = time.Second
+// A call may outlive the time of its record. Then it is looked at every recheck and
+// given grace anew, so that a client that asks once a second still sees how it ended:
+// for grace-recheck at least, for grace at most.
+const (
+	recheck = time.Second
+	grace   = 3 * time.Second
+)
 
 // key is by what the old interface finds a call again: the URIs of the agent, of the
 // calling and of the called party (CONTRACT 5.6).
@@ -147,12 +151,15 @@ func (r *record) Fired(uint8) {
 	sh := r.shard
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	now, over := sh.all.now(), r.running.Snapshot().Over()
 	switch {
-	case sh.all.now() < r.expires: // A new call has set the timer anew.
-	case r.stale():
+	case now >= r.expires && over:
 		sh.remove(keyOf(r.running.Snapshot().Order))
-	default:
+	case !over && now+recheck > r.expires:
+		r.expires = now + grace
 		sh.all.wheel.Start(&r.timer, recheck, r, 0)
+	default: // A new call has set the timer anew, or the grace runs.
+		sh.all.wheel.Start(&r.timer, r.expires-now, r, 0)
 	}
 }
 

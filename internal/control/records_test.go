@@ -64,10 +64,14 @@ func TestRecordLastsAsLongAsTheCall(t *testing.T) {
 			t.Errorf("while the phone rings the record is %+v, %v", c, ok)
 		}
 		line.Reject(603, "Decline")
+		time.Sleep(2 * time.Second)
+		if c, ok := shown(t, l); !ok || c.Outcome.Result != call.Declined {
+			t.Errorf("a client that asks once a second does not see the end: %+v, %v", c, ok)
+		}
+		time.Sleep(2 * time.Second)
 		if _, ok := shown(t, l); ok {
 			t.Error("the record outlives its call and its time")
 		}
-		time.Sleep(2 * time.Second)
 	})
 }
 

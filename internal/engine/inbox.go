@@ -96,9 +96,7 @@ func (r *Running) step(ev call.Event) {
 	old := r.snapshot.Load()
 	c, effects := call.Step(*old, ev, buf[:0])
 	r.snapshot.Store(&c)
-	if c.State != old.State {
-		r.engine.log.Info("call", "call", string(c.ID), "state", string(c.State), "result", string(c.Outcome.Result))
-	}
+	r.tell(old, &c)
 	if c.State == call.CallerAnswered && old.State != c.State {
 		r.engine.offers.note(c.Order.Caller.URI, c.Offer())
 	}
@@ -107,6 +105,18 @@ func (r *Running) step(ev call.Event) {
 	}
 	if c.Over() {
 		r.finish(c.ID)
+	}
+}
+
+// tell logs a change of state, and of an end why.
+func (r *Running) tell(old, c *call.Call) {
+	switch o := &c.Outcome; {
+	case c.State == old.State:
+	case c.State == call.Ended:
+		r.engine.log.Info("call ended", "call", string(c.ID), "result", string(o.Result), "sip_code", o.SIPCode,
+			"failed_leg", o.Failed(), "ended_by", o.EndedBy)
+	default:
+		r.engine.log.Info("call", "call", string(c.ID), "state", string(c.State))
 	}
 }
 

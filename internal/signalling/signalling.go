@@ -74,6 +74,7 @@ func (l *line) Invite(e call.Invite) {
 		sink: sdp.Sink{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
 	}
 	l.caller.session = l.config.UA.Invite(l.caller.outgoing, l.config.Account(l.order.Agent.User), l.caller)
+	l.config.Log.Info("leg called", "call", string(l.id), "leg", e.Leg.String(), "sip_call_id", l.caller.session.SIPCallID())
 }
 
 // sipxParams adds the parameters by which a sipXecs proxy is told not to divert
