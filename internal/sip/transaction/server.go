@@ -72,11 +72,7 @@ func (s *Server) Respond(resp *sip.Message) {
 	if resp.Status >= 200 {
 		s.finish(resp.Status)
 	}
-	over := s.state == serverTerminated
 	s.mu.Unlock()
-	if over {
-		s.layer.servers.remove(s.key)
-	}
 	s.send(data)
 }
 
@@ -85,7 +81,7 @@ func (s *Server) finish(status int) {
 	w, reliable := s.layer.wheel, s.from.Protocol.Reliable()
 	switch {
 	case s.key.method != sip.INVITE && reliable:
-		s.state = serverTerminated
+		s.release()
 		return
 	case s.key.method != sip.INVITE:
 		s.state = serverCompleted
@@ -127,18 +123,15 @@ func (s *Server) again() {
 // transaction's business.
 func (s *Server) ack() bool {
 	s.mu.Lock()
-	state, reliable := s.state, s.from.Protocol.Reliable()
-	if state == serverCompleted {
-		s.state, s.last = serverConfirmed, nil
-	}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
 	switch {
-	case state == serverConfirmed:
-	case state != serverCompleted:
+	case s.state == serverConfirmed:
+	case s.state != serverCompleted:
 		return false
-	case reliable:
-		s.end()
+	case s.from.Protocol.Reliable():
+		s.release()
 	default:
+		s.state, s.last = serverConfirmed, nil
 		s.layer.wheel.Stop(&s.retransmit)
 		s.layer.wheel.Start(&s.timeout, T4, s, timerTimeout) // Timer I.
 	}
@@ -173,27 +166,27 @@ func (s *Server) Fired(id uint8) {
 	s.mu.Lock()
 	unacked := s.last != nil && s.key.method == sip.INVITE && (s.state == serverCompleted || s.state == serverAccepted)
 	data, tell := s.last, s.events.Failed
-	s.interval = min(2*s.interval, T2)
-	next := s.interval
-	s.mu.Unlock()
 	switch {
 	case id == timerTimeout:
-		s.end()
-		if unacked && tell != nil {
-			tell(ErrNoAck)
-		}
+		s.release()
 	case unacked:
-		s.layer.wheel.Start(&s.retransmit, next, s, timerRetransmit)
+		s.interval = min(2*s.interval, T2)
+		s.layer.wheel.Start(&s.retransmit, s.interval, s, timerRetransmit)
+	}
+	s.mu.Unlock()
+	switch {
+	case !unacked:
+	case id == timerRetransmit:
 		s.send(data)
+	case tell != nil:
+		tell(ErrNoAck)
 	}
 }
 
-// end takes the transaction out of the layer.
-func (s *Server) end() {
+// release takes the transaction out of the layer; s.mu is held.
+func (s *Server) release() {
 	s.layer.wheel.Stop(&s.retransmit)
 	s.layer.wheel.Stop(&s.timeout)
-	s.mu.Lock()
 	s.state, s.last, s.events = serverTerminated, nil, ServerEvents{}
-	s.mu.Unlock()
 	s.layer.servers.remove(s.key)
 }
