@@ -8,7 +8,11 @@ import (
 	"callcontroller/internal/sip/transport"
 )
 
-var errNotBound = errors.New("the credentials are not for the host that asks")
+// Why a challenge is not answered, as the log tells it.
+var (
+	errNoAccount = errors.New("there is no SIP account for this agent, nor one of the server's own")
+	errNotBound  = errors.New("the credentials are not for the host that asks")
+)
 
 // Request is a request of the peer inside a dialog. Respond must be called once,
 // at any time.

@@ -104,7 +104,7 @@ func (q *requester) Response(_ *transaction.Client, resp *sip.Message) {
 		q.done(resp, nil)
 		return
 	}
-	credentials, err := q.session.ua.answer(q.auth, resp, q.sent.Method, q.uri)
+	credentials, err := q.session.answer(q.auth, resp, q.sent.Method, q.uri)
 	if err != nil {
 		q.session.ua.config.Log.Warn("SIP challenge not answered", "sip_call_id", q.session.sipCallID,
 			"method", q.sent.Method, "status", resp.Status, "error", err)
@@ -137,8 +137,11 @@ func preemptive(a *digest.Attempt, method, uri string) []digest.Field {
 }
 
 // answer makes the credentials for a 401 or 407.
-func (ua *UA) answer(a *digest.Attempt, resp *sip.Message, method, uri string) ([]digest.Field, error) {
-	if a == nil {
+func (s *Session) answer(a *digest.Attempt, resp *sip.Message, method, uri string) ([]digest.Field, error) {
+	switch {
+	case s.account.Username == "":
+		return nil, errNoAccount
+	case a == nil:
 		return nil, errNotBound
 	}
 	var challenges []digest.Field

@@ -335,7 +335,7 @@ func (s *Session) challenged(resp *sip.Message) {
 	auth := s.auth
 	s.mu.Unlock()
 	o := describe()
-	credentials, err := s.ua.answer(auth, resp, sip.INVITE, o.Target.String())
+	credentials, err := s.answer(auth, resp, sip.INVITE, o.Target.String())
 	if err != nil {
 		s.ua.config.Log.Warn("SIP challenge not answered", "sip_call_id", s.sipCallID, "status", resp.Status, "error", err)
 		s.reject(resp)
