@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -84,7 +85,7 @@ func (a *audit) left(m *sip.Message, at time.Duration) {
 }
 
 func dialogOf(m *sip.Message, cseq sip.CSeqValue) string {
-	return strings.Join([]string{m.Get(sip.CallID), m.FromTag(), m.ToTag(), fmt.Sprint(cseq.Seq)}, " ")
+	return strings.Join([]string{m.Get(sip.CallID), m.FromTag(), m.ToTag(), strconv.FormatUint(uint64(cseq.Seq), 10)}, " ")
 }
 
 func transactionOf(m *sip.Message) string {

@@ -155,7 +155,7 @@ func (p *sipgoPhone) notify(event, state, frag string) {
 	req.SetBody([]byte(frag + "\r\n"))
 	resp, err := d.Do(p.Context(), req)
 	p.check("NOTIFY "+frag, err)
-	if err == nil && resp.StatusCode != 200 {
+	if err == nil && resp.StatusCode != gosip.StatusOK {
 		p.Errorf("NOTIFY %q got %s", frag, resp.String())
 	}
 }
