@@ -110,14 +110,15 @@ func (r *Running) step(ev call.Event) {
 
 // tell logs a change of state, and of an end why.
 func (r *Running) tell(old, c *call.Call) {
-	switch o := &c.Outcome; {
-	case c.State == old.State:
-	case c.State == call.Ended:
+	if c.State == old.State {
+		return
+	}
+	if o := &c.Outcome; c.State == call.Ended {
 		r.engine.log.Info("call ended", "call", string(c.ID), "result", string(o.Result), "sip_code", o.SIPCode,
 			"failed_leg", o.Failed(), "ended_by", o.EndedBy)
-	default:
-		r.engine.log.Info("call", "call", string(c.ID), "state", string(c.State))
+		return
 	}
+	r.engine.log.Info("call", "call", string(c.ID), "state", string(c.State))
 }
 
 // finish lets go of a call that is over.

@@ -230,8 +230,10 @@ func TestU15SeveralChallenges(t *testing.T) {
 	play(t, c.NewAttempt(agent(), host), []step{
 		{407, []string{challenge("px1", "a", "")}, []string{"Proxy-Authorization px1 a 00000001"}, nil},
 		{
-			407, []string{challenge("px2", "b", "")},
-			[]string{"Proxy-Authorization px1 a 00000002", "Proxy-Authorization px2 b 00000001"}, nil,
+			407,
+			[]string{challenge("px2", "b", "")},
+			[]string{"Proxy-Authorization px1 a 00000002", "Proxy-Authorization px2 b 00000001"},
+			nil,
 		},
 		{
 			401, []string{challenge("px1", "c", "")}, // The same realm, but another role.

@@ -132,8 +132,14 @@ func TestRecentNoncesKeepTheirCount(t *testing.T) {
 		return readAnswer(t, mustRetry(t, c.NewAttempt(agent(), host), 407, "INVITE", challenge("px", nonce, ""))[0])["nc"]
 	}
 	for i, tt := range []struct{ nonce, want string }{
-		{"a", "00000001"}, {"b", "00000001"}, {"a", "00000002"}, {"c", "00000001"}, {"d", "00000001"}, {"b", "00000002"},
-		{"e", "00000001"}, {"a", "00000001"},
+		{"a", "00000001"},
+		{"b", "00000001"},
+		{"a", "00000002"},
+		{"c", "00000001"},
+		{"d", "00000001"},
+		{"b", "00000002"},
+		{"e", "00000001"},
+		{"a", "00000001"},
 	} {
 		if got := challenged(tt.nonce); got != tt.want {
 			t.Errorf("%d: nonce %s has count %s, want %s", i, tt.nonce, got, tt.want)

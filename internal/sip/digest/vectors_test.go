@@ -24,15 +24,18 @@ func examples() []example {
 	return []example{
 		{
 			"RFC 2617 section 3.5", "", "testrealm@host.com", nonce2617, "0a4f113b", "GET", "/dir/index.html",
-			Credentials{Username: "Mufasa", Password: secret.New("Circle Of Life")}, "6629fae49393a05397450978507c4ef1",
+			Credentials{Username: "Mufasa", Password: secret.New("Circle Of Life")},
+			"6629fae49393a05397450978507c4ef1",
 		},
 		{
 			"RFC 2617 section 3.5 with HA1", "MD5", "testrealm@host.com", nonce2617, "0a4f113b", "GET", "/dir/index.html",
-			Credentials{Username: "Mufasa", HA1: secret.New("939E7578ED9E3C518A452ACEE763BCE9")}, "6629fae49393a05397450978507c4ef1",
+			Credentials{Username: "Mufasa", HA1: secret.New("939E7578ED9E3C518A452ACEE763BCE9")},
+			"6629fae49393a05397450978507c4ef1",
 		},
 		{
 			"RFC 2069 section 2.4, as corrected by its errata", "", "testrealm@host.com", nonce2617, "", "GET", "/dir/index.html",
-			Credentials{Username: "Mufasa", Password: secret.New("CircleOfLife")}, "1949323746fe6a43ef61f9606e7febea",
+			Credentials{Username: "Mufasa", Password: secret.New("CircleOfLife")},
+			"1949323746fe6a43ef61f9606e7febea",
 		},
 		{
 			"RFC 7616 section 3.9.1, MD5", "MD5", "http-auth@example.org", nonce7616, cnonce, "GET", "/dir/index.html",
