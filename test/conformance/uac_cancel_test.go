@@ -161,6 +161,11 @@ func TestU09ChallengeAfterCancel(t *testing.T) {
 				p.reject(invite, 407, challenge(407, "example.com", newNonce()))
 				p.quiet(time.Minute)
 				l.wantEnd(r, call.NoAnswer)
+				want := []string{"INVITE SIP/2.0 407 Proxy Authentication Required"}
+				if progress {
+					want = append([]string{"INVITE SIP/2.0 100 Trying"}, want...)
+				}
+				l.wantRows(r, want...)
 			})
 		})
 	}

@@ -142,7 +142,7 @@ func TestU05AckRoute(t *testing.T) {
 			withPhone(t, options{}, func(l *lab, p *phone) {
 				r := l.place()
 				invite := p.expect(sip.INVITE)
-				p.reply(invite, 200, extra{contact: "<sip:201@198.51.100.9:6060;ob>;expires=60", fields: routes, body: sdpBody})
+				p.reply(invite, 200, extra{contact: "<sip:201@198.51.100.9:6060;ob?Route=%3Csip:evil%3E>;expires=60", fields: routes, body: sdpBody})
 				ack, refer := p.expect(sip.ACK), p.expect(sip.REFER)
 				if via(t, ack).Branch() == via(t, invite).Branch() {
 					t.Error("the ACK has the branch of the INVITE")

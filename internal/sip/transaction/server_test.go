@@ -148,6 +148,46 @@ func TestServerAbsorbs(t *testing.T) {
 	}
 }
 
+// TestServerKey: what tells transactions apart (RFC 3261 section 17.2.3). Without
+// the magic cookie it is all that RFC 2543 knew.
+func TestServerKey(t *testing.T) {
+	for name, c := range map[string]struct {
+		vias []string
+		tags []string // of From
+		want int
+	}{
+		"copies":         {[]string{"192.0.2.1;branch=z9hG4bK1", "192.0.2.1;branch=z9hG4bK1"}, []string{"a", "a"}, 1},
+		"other branch":   {[]string{"192.0.2.1;branch=z9hG4bK1", "192.0.2.1;branch=z9hG4bK2"}, []string{"a", "a"}, 2},
+		"other host":     {[]string{"192.0.2.1;branch=z9hG4bK1", "192.0.2.9;branch=z9hG4bK1"}, []string{"a", "a"}, 2},
+		"other port":     {[]string{"192.0.2.1;branch=z9hG4bK1", "192.0.2.1:5061;branch=z9hG4bK1"}, []string{"a", "a"}, 2},
+		"only the magic": {[]string{"192.0.2.1;branch=z9hG4bK", "192.0.2.1;branch=z9hG4bK"}, []string{"a", "b"}, 2},
+		"no branch":      {[]string{"192.0.2.1", "192.0.2.1"}, []string{"a", "b"}, 2},
+		"2543 copies":    {[]string{"192.0.2.1;branch=1", "192.0.2.1;branch=1"}, []string{"a", "a"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fault := bubble(t, func(_ *memnet.Network, a, b *node) error {
+				b.serve(func(s *served) { s.respond(200) })
+				for i, via := range c.vias {
+					req := request(sip.BYE)
+					req.Set(sip.From, "<sip:a@example.com>;tag="+c.tags[i])
+					req.Prepend(sip.Via, "SIP/2.0/UDP "+via)
+					if err := a.transport.Send(udp(there)[0], req.Bytes(), nil); err != nil {
+						return err
+					}
+				}
+				synctest.Wait()
+				if got := b.Stats().Servers; got != c.want {
+					t.Errorf("%d transactions, want %d", got, c.want)
+				}
+				return nil
+			})
+			if fault != nil {
+				t.Error(fault)
+			}
+		})
+	}
+}
+
 // TestServerCancel: a CANCEL is answered, and told once while the INVITE has no
 // final response; one that matches nothing gets 481.
 func TestServerCancel(t *testing.T) {
