@@ -118,9 +118,7 @@ func TestU11CancelWithout487(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 		l.wantEnd(r, call.NoAnswer)
 		l.wantRows(r, rowRinging, "INVITE SIP/2.0 408 Request Timeout")
-		if s := l.ua.Stats(); s.Sessions != 0 || s.Transactions.Clients != 0 {
-			t.Errorf("left: %+v", s)
-		}
+		l.wantNoState()
 		p.reply(invite, 487, extra{})
 		p.quiet(time.Minute)
 	})

@@ -139,3 +139,13 @@ func (p *phone) ask(invite received, tag, method string, seq int) string {
 	}
 	return name(m)
 }
+
+// wantNoState checks that nothing is kept of what has been.
+func (l *lab) wantNoState() {
+	l.Helper()
+	synctest.Wait()
+	s := l.ua.Stats()
+	if s.Sessions+s.Transactions.Clients+s.Transactions.Servers+l.engine.Len()+l.wheel.Running() != 0 {
+		l.Errorf("left: %+v, %d calls, %d timers", s, l.engine.Len(), l.wheel.Running())
+	}
+}

@@ -44,6 +44,8 @@ func TestU04TimerEF(t *testing.T) {
 		wantReason(t, byes[0], 408, "Request Timeout")
 		wantNone(t, others)
 		l.wantEnd(r, call.TimedOut)
+		time.Sleep(20 * time.Millisecond)
+		l.wantNoState()
 		p.quiet(time.Minute)
 	})
 }
