@@ -52,11 +52,11 @@ func appendRows(b []byte, rows []call.Row) []byte {
 	b = append(b, rowsBegin...)
 	for _, r := range rows {
 		b = append(b, statusBegin...)
-		b = strconv.AppendInt(b, r.At.UnixMilli(), 10)
+		b = strconv.AppendInt(b, int64(r.At), 10)
 		b = append(b, callIDBegin...)
 		b = appendText(b, r.SIPCallID)
 		b = append(b, methodBegin...)
-		b = appendText(b, string(r.Method))
+		b = appendText(b, r.Method.String())
 		b = append(b, lineBegin...)
 		b = appendText(b, r.Line)
 		b = append(b, statusEnd...)
@@ -69,7 +69,7 @@ func sizeOfRows(rows []call.Row) int {
 	const timestamp = 13 // digits, until the year 2286
 	n := len(rowsBegin) + len(rowsEnd)
 	for _, r := range rows {
-		n += len(statusBegin) + timestamp + len(callIDBegin) + len(r.SIPCallID) + len(methodBegin) + len(r.Method) +
+		n += len(statusBegin) + timestamp + len(callIDBegin) + len(r.SIPCallID) + len(methodBegin) + len(r.Method.String()) +
 			len(lineBegin) + len(r.Line) + len(statusEnd)
 	}
 	return n

@@ -30,7 +30,7 @@ func FuzzText(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		rows := []call.Row{{At: time.UnixMilli(1), SIPCallID: text, Method: call.ByNotify, Line: text}, {At: time.UnixMilli(2), Method: call.ByInvite}}
+		rows := []call.Row{{At: 1, SIPCallID: text, Method: call.ByNotify, Line: text}, {At: 2, Method: call.ByInvite}}
 		b := appendRows(nil, rows)
 		var d struct {
 			XMLName xml.Name `xml:"http://www.sipfoundry.org/sipX/schema/xml/call-status-00-00 status-lines"`
