@@ -129,20 +129,37 @@ type Order struct {
 }
 
 // Method is the SIP method that a Row reports about.
-type Method string
+type Method uint8
 
 // The methods of rows.
 const (
-	ByInvite Method = "INVITE" // a response to the INVITE of the calling party's leg
-	ByNotify Method = "NOTIFY" // a sipfrag, or the refusal of the REFER
+	ByInvite Method = iota // a response to the INVITE of the calling party's leg
+	ByNotify               // a sipfrag, or the refusal of the REFER
 )
 
-// Row is one step of a REFER-mode call as the old interface reports it.
+func (m Method) String() string {
+	if m == ByNotify {
+		return "NOTIFY"
+	}
+	return "INVITE"
+}
+
+// Stamp is a moment in milliseconds since 1970 (UTC): a third of a time.Time.
+type Stamp int64
+
+// StampOf gives the moment of t.
+func StampOf(t time.Time) Stamp { return Stamp(t.UnixMilli()) }
+
+// Time gives the moment as a time in UTC.
+func (s Stamp) Time() time.Time { return time.UnixMilli(int64(s)).UTC() }
+
+// Row is one step of a REFER-mode call as the old interface reports it. Standing
+// calls consist of little else, so it is small.
 type Row struct {
-	At        time.Time
+	At        Stamp
 	SIPCallID string
-	Method    Method
 	Line      string // a status line, or the whole trimmed sipfrag body
+	Method    Method
 }
 
 // Call is a call at one moment. Copies are cheap and may be kept: nothing that a

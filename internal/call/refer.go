@@ -230,7 +230,7 @@ func (m *machine) notified(e Notified) {
 	m.subscribe()
 	m.do(StopTimer{NotifyTimer})
 	if body := strings.TrimSpace(e.Body); body != "" {
-		m.row(Row{At: e.At, SIPCallID: e.SIPCallID, Method: ByNotify, Line: body})
+		m.row(Row{At: StampOf(e.At), SIPCallID: e.SIPCallID, Method: ByNotify, Line: body})
 	}
 	m.report(fragStatus(e.Body), e)
 }

@@ -259,7 +259,7 @@ func TestT09RowText(t *testing.T) {
 	}
 	var got []string
 	for _, r := range c.Rows[before:] {
-		if r.Method != ByNotify || r.SIPCallID != "c1" || !r.At.Equal(epoch) {
+		if r.Method != ByNotify || r.SIPCallID != "c1" || !r.At.Time().Equal(epoch) {
 			t.Errorf("row %+v is not of the NOTIFY", r)
 		}
 		got = append(got, r.Line)

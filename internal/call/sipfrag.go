@@ -5,16 +5,17 @@ import "strings"
 // fragStatus reads the status of a message/sipfrag body (RFC 3420): the status
 // line must be its first line. 0 means that there is none.
 func fragStatus(body string) int {
-	line, _, _ := strings.Cut(strings.TrimLeft(body, " \t\r\n"), "\n")
-	version, rest, ok := strings.Cut(line, " ")
-	if !ok || !strings.EqualFold(version, "SIP/2.0") || len(rest) < 3 {
+	const start = "SIP/2.0 "
+	body = strings.TrimLeft(body, " \t\r\n")
+	if len(body) < len(start)+3 || !strings.EqualFold(body[:len(start)], start) {
 		return 0
 	}
-	if len(rest) > 3 && rest[3] != ' ' && rest[3] != '\r' {
+	digits, rest := body[len(start):len(start)+3], body[len(start)+3:]
+	if rest != "" && !strings.ContainsRune(" \r\n", rune(rest[0])) {
 		return 0
 	}
 	status := 0
-	for _, c := range []byte(rest[:3]) {
+	for _, c := range []byte(digits) {
 		if c < '0' || c > '9' {
 			return 0
 		}
@@ -52,6 +53,8 @@ func param(value, name string) (string, bool) {
 
 // token is the part of a field value before its parameters.
 func token(value string) string {
-	t, _, _ := strings.Cut(value, ";")
-	return strings.TrimSpace(t)
+	if i := strings.IndexByte(value, ';'); i >= 0 {
+		value = value[:i]
+	}
+	return strings.TrimSpace(value)
 }

@@ -5,6 +5,10 @@ import "strings"
 // MaxRowText is the longest text of a row, in bytes. A sipfrag has a few hundred.
 const MaxRowText = 4096
 
+// usualRows is how many rows a call has when the called party rings, and half of
+// what it has in the end.
+const usualRows = 3
+
 // Step moves c by e. The effects are appended to out, which may be nil, and come
 // back with it. Step is total: an event without meaning in the call's state
 // changes nothing, except that a request of a phone is always answered.
@@ -34,15 +38,18 @@ func (m *machine) row(r Row) {
 		m.Rows = rows
 		return
 	}
+	if m.Rows == nil {
+		m.Rows = make([]Row, 0, usualRows)
+	}
 	m.Rows = append(m.Rows, r)
 }
 
 func (m *machine) inviteRow(r Response) {
-	m.row(Row{At: r.At, SIPCallID: r.SIPCallID, Method: ByInvite, Line: r.Line})
+	m.row(Row{At: StampOf(r.At), SIPCallID: r.SIPCallID, Method: ByInvite, Line: r.Line})
 }
 
 func (m *machine) notifyRow(r Response) {
-	m.row(Row{At: r.At, SIPCallID: r.SIPCallID, Method: ByNotify, Line: r.Line})
+	m.row(Row{At: StampOf(r.At), SIPCallID: r.SIPCallID, Method: ByNotify, Line: r.Line})
 }
 
 // clip cuts s to at most n bytes, at the end of a character. What it cuts off is

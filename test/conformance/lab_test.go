@@ -175,7 +175,7 @@ func (l *lab) since() time.Duration { return time.Since(l.start) }
 func rows(r *engine.Running) []string {
 	var out []string
 	for _, row := range r.Snapshot().Rows {
-		out = append(out, string(row.Method)+" "+row.Line)
+		out = append(out, row.Method.String()+" "+row.Line)
 	}
 	return out
 }

@@ -22,7 +22,7 @@ func TestU03TimerAB(t *testing.T) {
 		time.Sleep(2 * time.Millisecond)
 		l.wantEnd(r, call.TimedOut)
 		l.wantRows(r, "INVITE SIP/2.0 408 Request Timeout")
-		wantAt(t, "the local 408", r.Snapshot().Rows[0].At.Sub(l.start), 32*time.Second)
+		wantAt(t, "the local 408", r.Snapshot().Rows[0].At.Time().Sub(l.start), 32*time.Second)
 		if n := l.engine.Len(); n != 0 {
 			t.Errorf("%d calls are in progress", n)
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 
 	"callcontroller/internal/call"
