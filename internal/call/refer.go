@@ -229,10 +229,11 @@ func (m *machine) notified(e Notified) {
 	}
 	m.subscribe()
 	m.do(StopTimer{NotifyTimer})
-	if body := strings.TrimSpace(e.Body); body != "" {
-		m.row(Row{At: StampOf(e.At), SIPCallID: e.SIPCallID, Method: ByNotify, Line: body})
+	frag := strings.TrimSpace(e.Body)
+	if frag != "" {
+		m.row(Row{At: StampOf(e.At), SIPCallID: e.SIPCallID, Method: ByNotify, Line: frag})
 	}
-	m.report(fragStatus(e.Body), e)
+	m.report(frag, strings.EqualFold(token(e.State), "terminated"))
 }
 
 // checkNotify gives the status with which a NOTIFY is refused, 0 for a good one
@@ -254,14 +255,14 @@ func (m *machine) checkNotify(e Notified) int {
 	return 0
 }
 
-// report takes what a sipfrag says. The outcome is its status alone: a phone may
-// send a final one in a subscription that it calls active, and may end the
-// subscription with any reason (rows T10 to T13).
-func (m *machine) report(status int, e Notified) {
-	over := strings.EqualFold(token(e.State), "terminated")
+// report takes what a sipfrag says; over tells that it is the last one. The outcome
+// is its status alone: a phone may send a final one in a subscription that it calls
+// active, and may end the subscription with any reason (rows T10 to T13).
+func (m *machine) report(frag string, over bool) {
+	status := fragStatus(frag)
 	switch {
 	case status >= 300:
-		m.end(Outcome{resultOf(status), Callee, status, ByCallee}, Cause{status, clip(fragPhrase(e.Body), maxCauseText)})
+		m.end(Outcome{resultOf(status), Callee, status, ByCallee}, Cause{status, clip(fragPhrase(frag), maxCauseText)})
 	case status >= 200:
 		m.handOff()
 	case over:

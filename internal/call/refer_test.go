@@ -311,11 +311,25 @@ func TestTextLimits(t *testing.T) {
 	}
 }
 
+func TestParam(t *testing.T) {
+	for value, want := range map[string]string{
+		"refer;id=4": "4", "refer; x ;ID = 4": "4", "refer;id": "", "refer;x=1;id=4;id=5": "4", "refer": "none", "id=4": "none", "refer;xid=4": "none", "": "none",
+	} {
+		got, ok := param(value, "id")
+		if !ok {
+			got = "none"
+		}
+		if got != want {
+			t.Errorf("id of %q is %q, want %q", value, got, want)
+		}
+	}
+}
+
 func TestFragStatus(t *testing.T) {
 	for body, want := range map[string]int{
-		"SIP/2.0 200 OK\r\n": 200, "SIP/2.0 486 Busy Here": 486, "sip/2.0 100": 100, "\r\nSIP/2.0 180 Ringing": 180,
+		"SIP/2.0 200 OK\r\n": 200, "SIP/2.0 486 Busy Here": 486, "sip/2.0 100": 100, "SIP/2.0 180 Ringing\r\nTo: <sip:a>": 180,
 		"": 0, "To: <sip:a>\r\nSIP/2.0 200 OK": 0, "SIP/2.0 2000 OK": 0, "SIP/2.0 99 X": 0, "SIP/2.0 700 X": 0, "HTTP/1.1 200 OK": 0,
-		"SIP/2.0 20x OK": 0, "SIP/2.0 200\r\n": 200,
+		"SIP/2.0 20x OK": 0, "SIP/2.0 200": 200, "SIP/2.0 200\nTo: <sip:a>": 200,
 	} {
 		if got := fragStatus(body); got != want {
 			t.Errorf("fragStatus(%q) = %d, want %d", body, got, want)
@@ -332,11 +346,11 @@ func BenchmarkReferCall(b *testing.B) {
 		Released{},
 	}
 	b.ReportAllocs()
+	effects := make([]Effect, 0, 8) // Used again, as the engine does.
 	for b.Loop() {
-		var buf [8]Effect
 		c := New("id", o)
 		for _, e := range events {
-			c, _ = Step(c, e, buf[:0])
+			c, effects = Step(c, e, effects[:0])
 		}
 		if !c.Over() {
 			b.Fatal("the call is not over")

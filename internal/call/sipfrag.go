@@ -2,11 +2,11 @@ package call
 
 import "strings"
 
-// fragStatus reads the status of a message/sipfrag body (RFC 3420): the status
-// line must be its first line. 0 means that there is none.
+// fragStatus reads the status of a message/sipfrag body (RFC 3420) without white
+// space around it: the status line must be its first line. 0 means that there is
+// none.
 func fragStatus(body string) int {
 	const start = "SIP/2.0 "
-	body = strings.TrimLeft(body, " \t\r\n")
 	if len(body) < len(start)+3 || !strings.EqualFold(body[:len(start)], start) {
 		return 0
 	}
@@ -29,7 +29,7 @@ func fragStatus(body string) int {
 
 // fragPhrase is the reason phrase of the first line of a sipfrag.
 func fragPhrase(body string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(body), "\n")
+	line, _, _ := strings.Cut(body, "\n")
 	parts := strings.SplitN(strings.TrimSpace(line), " ", 3)
 	if len(parts) < 3 {
 		return ""
@@ -39,10 +39,13 @@ func fragPhrase(body string) string {
 
 // param reads one parameter of a field value such as "refer;id=4".
 func param(value, name string) (string, bool) {
-	_, rest, _ := strings.Cut(value, ";")
-	for rest != "" {
-		var item string
-		item, rest, _ = strings.Cut(rest, ";")
+	next := strings.IndexByte(value, ';')
+	for next >= 0 {
+		value = value[next+1:]
+		item := value
+		if next = strings.IndexByte(value, ';'); next >= 0 {
+			item = value[:next]
+		}
 		n, v, _ := strings.Cut(item, "=")
 		if strings.EqualFold(strings.TrimSpace(n), name) {
 			return strings.TrimSpace(v), true

@@ -13,18 +13,18 @@ const usualRows = 3
 // back with it. Step is total: an event without meaning in the call's state
 // changes nothing, except that a request of a phone is always answered.
 func Step(c Call, e Event, out []Effect) (Call, []Effect) {
-	m := machine{Call: c, out: out}
+	m := machine{Call: &c, out: &out}
 	m.refer(e)
-	return m.Call, m.out
+	return c, out
 }
 
-// machine is a call in the middle of a step.
+// machine is a call in the middle of a step, on the stack of Step.
 type machine struct {
-	Call
-	out []Effect
+	*Call
+	out *[]Effect
 }
 
-func (m *machine) do(e Effect) { m.out = append(m.out, e) }
+func (m *machine) do(e Effect) { *m.out = append(*m.out, e) }
 
 // row keeps one status row. When the limit is reached the last row is replaced:
 // the first ones tell how it began, the last how it stands.
