@@ -21,7 +21,7 @@ type Sink struct {
 
 // Offer is the first offer to a calling party: one real audio line, sendrecv.
 // Phones answer 488 to an offer without media or on hold, or accept it and then
-// never act on a REFER (DESIGN section 7, row F03, row T04).
+// never act on a REFER (rows F03 and T04).
 func (s *Sink) Offer() []byte {
 	var b strings.Builder
 	s.session(&b)
