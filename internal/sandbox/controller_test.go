@@ -74,7 +74,7 @@ func (c *controller) place(from, to string) *call.Call {
 func rows(c *call.Call) []string {
 	var shown []string
 	for _, r := range c.Rows {
-		shown = append(shown, string(r.Method)+" "+r.Line)
+		shown = append(shown, r.Method.String()+" "+r.Line)
 	}
 	return shown
 }

@@ -100,7 +100,8 @@ func TestZ16TortureTCP(t *testing.T) {
 	eachTorture(t, func(l *lab, _ *phone, m torture) {
 		c := l.dial(netip.MustParseAddr("192.0.2.66"))
 		defer c.Close()
-		if _, err := c.Write(m.data); err != nil {
+		// The server may close the connection before the write has returned.
+		if _, err := c.Write(m.data); err != nil && m.stream != "two" && m.stream != "close" {
 			l.Fatal(err)
 		}
 		got, closed := c.readFor(time.Minute)
