@@ -66,12 +66,29 @@ func (m *Message) FromTag() string { return tagOf(m.Get(From)) }
 // ToTag is the tag of To, "" when there is none.
 func (m *Message) ToTag() string { return tagOf(m.Get(To)) }
 
+// tagOf reads no more than it must, for a message is asked for its tags often: what
+// stands in the angle brackets is Validate's business.
 func tagOf(value string) string {
-	a, err := ParseNameAddr(value)
-	if err != nil {
+	if open := indexAngle(value); open >= 0 {
+		end := strings.IndexByte(value[open:], '>')
+		if end < 0 {
+			return ""
+		}
+		value = value[open+end+1:]
+	} else {
+		at := strings.IndexByte(value, '@') + 1
+		semi := strings.IndexByte(value[at:], ';')
+		if semi < 0 {
+			return ""
+		}
+		value = value[at+semi:]
+	}
+	params, ok := checkParams(value)
+	if !ok {
 		return ""
 	}
-	return a.Tag()
+	tag, _ := params.Get("tag")
+	return tag
 }
 
 // Contact is the first Contact value; ok is false when there is none that can be

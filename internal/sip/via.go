@@ -109,11 +109,28 @@ func (v ViaValue) Received(source netip.AddrPort) ViaValue {
 	addr := source.Addr().Unmap()
 	port, asked := v.Params.Get("rport")
 	asked = asked && port == ""
-	if host, ok := HostAddr(v.Host); asked || !ok || host.Unmap() != addr {
-		v.Params = v.Params.With("received", addr.WithZone("").String())
+	host, ok := HostAddr(v.Host)
+	told := asked || !ok || host.Unmap() != addr
+	if !told {
+		return v
 	}
-	if asked {
-		v.Params = v.Params.With("rport", strconv.Itoa(int(source.Port())))
+	b := make([]byte, 0, len(v.Params)+64)
+	for name, value := range v.Params.All() {
+		switch {
+		case strings.EqualFold(name, "received"):
+			continue
+		case asked && strings.EqualFold(name, "rport"):
+			b = append(append(b, ';'), name...)
+			b = strconv.AppendUint(append(b, '='), uint64(source.Port()), 10)
+			asked = false // A second one stays as it is.
+			continue
+		}
+		b = append(append(b, ';'), name...)
+		if value != "" {
+			b = append(append(b, '='), value...)
+		}
 	}
+	b = addr.WithZone("").AppendTo(append(b, ";received="...))
+	v.Params = Params(b)
 	return v
 }
