@@ -44,6 +44,7 @@ type Engine struct {
 	shard     [64]shard
 	idle      idle
 	offers    offers
+	rooms     sync.Pool // of *[]call.Effect
 }
 
 type shard struct {

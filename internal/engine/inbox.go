@@ -92,9 +92,9 @@ func (r *Running) step(ev call.Event) {
 			r.abandon(p)
 		}
 	}()
-	var buf [8]call.Effect
 	old := r.snapshot.Load()
-	c, effects := call.Step(*old, ev, buf[:0])
+	room := r.engine.room()
+	c, effects := call.Step(*old, ev, (*room)[:0])
 	r.snapshot.Store(&c)
 	r.tell(old, &c)
 	if c.State == call.CallerAnswered && old.State != c.State {
@@ -103,9 +103,26 @@ func (r *Running) step(ev call.Event) {
 	for _, f := range effects {
 		r.perform(f)
 	}
+	*room = effects
+	r.engine.giveBack(room)
 	if c.Over() {
 		r.finish(c.ID)
 	}
+}
+
+// room gives a slice for the effects of one step.
+func (e *Engine) room() *[]call.Effect {
+	if r, ok := e.rooms.Get().(*[]call.Effect); ok {
+		return r
+	}
+	r := make([]call.Effect, 0, 8)
+	return &r
+}
+
+// giveBack takes the slice again, without what was in it.
+func (e *Engine) giveBack(r *[]call.Effect) {
+	clear(*r)
+	e.rooms.Put(r)
 }
 
 // tell logs a change of state, and of an end why.

@@ -194,7 +194,7 @@ func (g *leg) event(s *dialog.Session, id call.Request, r *dialog.Request) call.
 	case sip.NOTIFY:
 		return call.Notified{
 			Leg: g.which, Request: id, SIPCallID: s.SIPCallID(), At: time.Now(),
-			Event: strings.Clone(r.Msg.Get(sip.Event)), State: strings.Clone(r.Msg.Get(sip.SubscriptionState)),
+			Event: r.Msg.Get(sip.Event), State: r.Msg.Get(sip.SubscriptionState), // Parts of the message, not kept.
 			ReferSeq: g.referSeq.Load(), Body: string(r.Msg.Body),
 		}
 	default:

@@ -40,7 +40,9 @@ func keyOf(m *sip.Message) (key serverKey, port int, err error) {
 
 // clone frees the key from the message of which its strings are parts.
 func (k serverKey) clone() serverKey {
-	return serverKey{strings.Clone(k.branch), strings.Clone(k.sentBy), strings.Clone(k.method)}
+	all := k.branch + k.sentBy + k.method
+	method := len(k.branch) + len(k.sentBy)
+	return serverKey{all[:len(k.branch)], all[len(k.branch):method], all[method:]}
 }
 
 // viaPort is the port to which an answer goes when the flow of the request is gone
