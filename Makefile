@@ -61,6 +61,8 @@ vulncheck: $(GOVULNCHECK)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench NotifyOrder -benchtime 100000x ./test/load
+	$(GO) test -run 'Calls$$' -v ./test/load
 
 tools: $(GOLANGCI_LINT) $(GOVULNCHECK)
 
