@@ -33,6 +33,18 @@ const (
 // NumTimers is how many deadlines there are, numbered from 0.
 const NumTimers = int(numTimers)
 
+// NumSlots is how many deadlines run at once at most.
+const NumSlots = 2
+
+// Slot is where a deadline is kept, from 0: those of one slot never run at the same
+// time, so that a call needs no room for all of them.
+func (t Timer) Slot() int {
+	if t == ReferTimer {
+		return 1 // Beside NotifyTimer.
+	}
+	return 0
+}
+
 func (t Timer) String() string {
 	return [numTimers]string{"ring", "settle", "notify", "refer"}[t]
 }

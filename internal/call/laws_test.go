@@ -116,7 +116,18 @@ type watch struct {
 	running                                [NumTimers]bool
 }
 
-func (w *watch) take(effects []Effect) {
+// alone checks that no other timer runs where t is kept.
+func (w *watch) alone(tb *rapid.T, t Timer) {
+	tb.Helper()
+	for i, runs := range w.running {
+		if other := Timer(i); runs && other != t && other.Slot() == t.Slot() {
+			tb.Fatalf("timers %s and %s meet", t, other)
+		}
+	}
+}
+
+func (w *watch) take(t *rapid.T, effects []Effect) {
+	t.Helper()
 	for _, e := range effects {
 		switch e := e.(type) {
 		case Ack:
@@ -132,8 +143,10 @@ func (w *watch) take(effects []Effect) {
 		case Respond:
 			w.responses++
 		case StartTimer:
+			w.alone(t, e.Timer)
 			w.running[e.Timer] = true
 		case StopTimer:
+			w.alone(t, e.Timer)
 			w.running[e.Timer] = false
 		case Refer:
 		}
@@ -153,7 +166,7 @@ func TestLaws(t *testing.T) {
 			}
 			var effects []Effect
 			c, effects = Step(c, e, nil)
-			w.take(effects)
+			w.take(t, effects)
 			switch e.(type) {
 			case Notified, Reinvited, HungUp:
 				requests++

@@ -15,11 +15,19 @@ package call
 type referFlow struct {
 	subscription subscription
 	offer        Offer
-	retried      bool    // the INVITE was sent with the other offer too
-	cancelling   bool    // a CANCEL was asked for
-	pending      Outcome // what the call ends with when the CANCEL has worked
-	bye          bool    // our BYE was sent
+	retried      bool   // the INVITE was sent with the other offer too
+	cancelling   bool   // a CANCEL was asked for
+	bye          bool   // our BYE was sent
+	pending      reason // what the call ends with when the CANCEL has worked
 }
+
+// reason is why an INVITE was given up.
+type reason struct {
+	result Result
+	by     string
+}
+
+func (r reason) outcome() Outcome { return Outcome{Result: r.result, EndedBy: r.by} }
 
 // maxCauseText bounds what of a phone's text goes into a Reason field, in bytes.
 const maxCauseText = 128
@@ -95,8 +103,8 @@ func (m *machine) answered(e Answered) {
 	m.do(Ack{Caller})
 	if m.flow.cancelling {
 		// The 2xx crossed our CANCEL (RFC 3261 section 15, RFC 5407 section 3.1.2).
-		m.flow.pending.Result = Cancelled
-		m.end(m.flow.pending, Cause{Status: 487})
+		m.flow.pending.result = Cancelled
+		m.end(m.flow.pending.outcome(), Cause{Status: 487})
 		return
 	}
 	m.State = CallerAnswered
@@ -161,7 +169,7 @@ func (m *machine) inviteOver(o Outcome) {
 	m.do(StopTimer{RingTimer})
 	m.CallerLeg = Terminated
 	if m.flow.cancelling {
-		o = m.flow.pending
+		o = m.flow.pending.outcome()
 	}
 	m.end(o, Cause{})
 }
@@ -255,7 +263,7 @@ func (m *machine) lost() {
 func (m *machine) timerFired(e TimerFired) {
 	switch {
 	case e.Timer == RingTimer && m.calling():
-		m.giveUp(Outcome{NoAnswer, Caller, 0, ByServer}, Cause{Status: 408})
+		m.giveUp(reason{NoAnswer, ByServer}, Cause{Status: 408})
 	case e.Timer == SettleTimer:
 		m.sendRefer()
 	case e.Timer == NotifyTimer && m.flow.subscription == subscribed:
@@ -266,23 +274,23 @@ func (m *machine) timerFired(e TimerFired) {
 }
 
 func (m *machine) hangup(e Hangup) {
-	o := Outcome{Cancelled, Caller, 0, e.By}
+	why := reason{Cancelled, e.By}
 	switch {
 	case m.State == Queued:
-		m.end(o, Cause{})
+		m.end(why.outcome(), Cause{})
 	case m.calling():
 		m.do(StopTimer{RingTimer})
-		m.giveUp(o, Cause{Status: 487})
+		m.giveUp(why, Cause{Status: 487})
 	case m.State != HandedOff && m.State != Ended:
-		m.end(o, Cause{Status: 487})
+		m.end(why.outcome(), Cause{Status: 487})
 	}
 }
 
 // giveUp cancels the INVITE; the call ends when that has worked, or has not.
-func (m *machine) giveUp(o Outcome, c Cause) {
+func (m *machine) giveUp(why reason, c Cause) {
 	if m.flow.cancelling {
 		return
 	}
-	m.flow.cancelling, m.flow.pending = true, o
+	m.flow.cancelling, m.flow.pending = true, why
 	m.do(Cancel{Caller, c})
 }

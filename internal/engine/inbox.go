@@ -27,7 +27,7 @@ type Running struct {
 	inbox []call.Event
 	first [1]call.Event // where inbox begins: most events find it empty
 
-	timers [call.NumTimers]timing.Timer
+	timers [call.NumSlots]timing.Timer
 }
 
 // Snapshot is the call as the last step left it. It must not be changed.

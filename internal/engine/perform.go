@@ -20,9 +20,9 @@ func (r *Running) perform(f call.Effect) {
 	case call.Release:
 		r.line.Release(f)
 	case call.StartTimer:
-		r.engine.wheel.Start(&r.timers[f.Timer], f.After, r, uint8(f.Timer))
+		r.engine.wheel.Start(&r.timers[f.Timer.Slot()], f.After, r, uint8(f.Timer))
 	case call.StopTimer:
-		r.engine.wheel.Stop(&r.timers[f.Timer])
+		r.engine.wheel.Stop(&r.timers[f.Timer.Slot()])
 	}
 }
 

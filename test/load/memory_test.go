@@ -122,9 +122,29 @@ func ring(tb testing.TB, a *automaton, m *sip.Message, from netip.AddrPort) {
 	}
 }
 
-// TestRingingCalls: a ringing call takes little, and nothing when it is over.
+// guarded is ring behind a proxy that asks for credentials.
+func guarded(tb testing.TB, a *automaton, m *sip.Message, from netip.AddrPort) {
+	tb.Helper()
+	if m.Method != sip.INVITE || m.Has(sip.ProxyAuthorization) {
+		ring(tb, a, m, from)
+		return
+	}
+	challenge := a.answer(m, 407)
+	challenge.Add(sip.ProxyAuthenticate, `Digest realm="example.com", nonce="ZySfkWckn2Uuo3ZS4Nd2OPyyYgUqSy7s", qop="auth", algorithm=MD5`)
+	a.send(tb, challenge, from)
+}
+
+// TestRingingCalls: a ringing call takes little, and nothing when it is over, also
+// behind a proxy with digest.
 func TestRingingCalls(t *testing.T) {
-	inPlant(t, ring, func(p *plant) {
+	for name, react := range map[string]reaction{"open": ring, "digest": guarded} {
+		t.Run(name, func(t *testing.T) { testRinging(t, react) })
+	}
+}
+
+func testRinging(t *testing.T, react reaction) {
+	t.Helper()
+	inPlant(t, react, func(p *plant) {
 		all, each := p.place()
 		p.Logf("%d ringing calls take %d bytes of heap each", calls, each)
 		if each > perCall {
