@@ -249,3 +249,31 @@ func TestX10AnswersAfterCancel(t *testing.T) {
 		l.wantRows(r, rowRinging, rowAnswered)
 	})
 }
+
+// TestX03HangupBeforeChallenge: a REFER that is challenged when we have hung up
+// already is not sent again: the phone would dial for nobody.
+func TestX03HangupBeforeChallenge(t *testing.T) {
+	audited(t, func(l *lab, p *phone) {
+		r := l.place()
+		_, refer := p.answer()
+		r.Post(call.Hangup{By: call.ByAgent})
+		p.bye()
+		p.reply(refer, 407, extra{fields: []string{`Proxy-Authenticate: Digest realm="example.com", nonce="n", qop="auth"`}})
+		p.quiet(time.Minute)
+		l.wantEnd(r, call.Cancelled)
+	})
+}
+
+// TestX03ChallengedBye: the BYE itself is sent again with credentials.
+func TestX03ChallengedBye(t *testing.T) {
+	audited(t, func(l *lab, p *phone) {
+		r := l.place()
+		p.accept()
+		r.Post(call.Hangup{By: call.ByAgent})
+		p.reply(p.expect(sip.BYE), 407, extra{fields: []string{`Proxy-Authenticate: Digest realm="example.com", nonce="n", qop="auth"`}})
+		if again := p.bye(); !again.Has(sip.ProxyAuthorization) {
+			t.Error("the second BYE has no credentials")
+		}
+		l.wantEnd(r, call.Cancelled)
+	})
+}

@@ -88,7 +88,7 @@ func (s *Session) dispatch(r *Request) {
 		return
 	}
 	if r.Msg.Method == sip.BYE {
-		s.noMoreAcks()
+		s.end()
 	}
 	s.user.Request(s, r)
 }
@@ -151,6 +151,15 @@ func (s *Session) awaitAck(u unacked) {
 	if before != nil {
 		before.Acked()
 	}
+}
+
+// end notes that a BYE was sent or has come. A re-INVITE of the peer that waits for
+// its ACK ends with the dialog.
+func (s *Session) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.noMoreAcks()
 }
 
 // noMoreAcks ends the wait for an ACK with the dialog.

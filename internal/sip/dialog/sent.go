@@ -35,7 +35,7 @@ func (s *Session) Send(r Sent) {
 		return
 	}
 	if r.Method == sip.BYE {
-		s.noMoreAcks() // A re-INVITE of the peer that waits for its ACK ends with the dialog.
+		s.end()
 	}
 	s.sendIn(d, hop, r)
 }
@@ -100,7 +100,7 @@ func (q *requester) Response(_ *transaction.Client, resp *sip.Message) {
 	if resp.Status < 200 {
 		return
 	}
-	if resp.Status != 401 && resp.Status != 407 {
+	if resp.Status != 401 && resp.Status != 407 || q.tooLate() {
 		q.done(resp, nil)
 		return
 	}
@@ -112,6 +112,14 @@ func (q *requester) Response(_ *transaction.Client, resp *sip.Message) {
 		return
 	}
 	q.send(credentials, false)
+}
+
+// tooLate tells that a BYE has ended the dialog meanwhile, in which a REFER would
+// still make a phone dial.
+func (q *requester) tooLate() bool {
+	q.session.mu.Lock()
+	defer q.session.mu.Unlock()
+	return q.session.ended && q.sent.Method != sip.BYE
 }
 
 // attempt is the digest state of a request to hop, nil when the credentials are

@@ -65,6 +65,7 @@ type Session struct {
 	early     []peer
 	forks     []*Dialog // further 2xx, to be ended
 	ackSent   bool      // for the first 2xx, which is kept by tx; or not ours to send
+	ended     bool      // a BYE was sent or has come
 	unacked   unacked
 }
 
