@@ -22,8 +22,9 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 build:
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/callcontroller ./cmd/callcontroller
 
-demo:
-	$(GO) run ./cmd/callcontroller demo
+# Not by "go run", which fails after Ctrl-C whatever the program's exit status is.
+demo: build
+	@$(BIN)/callcontroller demo
 
 test:
 	scripts/install-peers
