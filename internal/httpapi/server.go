@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -84,13 +85,13 @@ func (c Config) withDefaults() Config {
 }
 
 // Listen starts serving on an address "host:port"; with port 0 the system picks one.
-// The scheme is "http" or "https".
+// The scheme is "http" or "https". 0.0.0.0 takes IPv4 only, [::] both.
 func (s *Server) Listen(ctx context.Context, scheme, address string) error {
 	if scheme != "http" && scheme != "https" {
 		return fmt.Errorf("scheme %q is neither http nor https", scheme)
 	}
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
+	l, err := lc.Listen(ctx, network(address), address)
 	if err != nil {
 		return err
 	}
@@ -103,6 +104,15 @@ func (s *Server) Listen(ctx context.Context, scheme, address string) error {
 	}
 	s.serving.Go(func() { s.serve(l) })
 	return nil
+}
+
+// network is "tcp4" for an IPv4 address, which Go's wildcard 0.0.0.0 would otherwise
+// open for IPv6 too, and "tcp" for all else.
+func network(address string) string {
+	if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 func (s *Server) serve(l net.Listener) {

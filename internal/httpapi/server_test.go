@@ -311,3 +311,19 @@ func (l lockedWriter) Write(b []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.w.Write(b)
 }
+
+// A firewall may know IPv4 only: the wildcard of IPv4 must not open IPv6.
+func TestListenIPv4Wildcard(t *testing.T) {
+	s := httpapi.New(httpapi.Config{})
+	if err := s.Listen(t.Context(), "http", "0.0.0.0:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	if addr := s.Addrs()[0]; !strings.HasPrefix(addr, "http://0.0.0.0:") {
+		t.Errorf("0.0.0.0 listens on %s", addr)
+	}
+}
