@@ -22,8 +22,14 @@ type configFlags struct {
 	Set    map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"Override one key of the configuration, such as sip.domain=example.com. May be repeated."`
 }
 
+// load reads the configuration; without a file its faults come with a word of that,
+// as most often it was forgotten.
 func (f *configFlags) load() (*config.Config, error) {
-	return config.Load(f.Config, environment(), f.Set)
+	c, err := config.Load(f.Config, environment(), f.Set)
+	if err != nil && f.Config == "" {
+		return nil, fmt.Errorf("%w\nno file was read: name one with --config FILE", err)
+	}
+	return c, err
 }
 
 // environment is the process environment without the variable that is a flag of the
