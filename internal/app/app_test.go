@@ -168,6 +168,24 @@ func TestZ20WholeCallAndNoSecretInTheLog(t *testing.T) {
 	}
 }
 
+// TestR03FirstRow: with compat.first_row a row stands before POST returns, so that a
+// client which asks at once does not find an empty list and stop asking.
+func TestR03FirstRow(t *testing.T) {
+	c := settings(t, world(t))
+	c.Compat.FirstRow = true
+	a := start(t, c, newLog())
+	defer stop(t, a)
+	if status, _ := ask(t, a, http.MethodPost, "/callcontroller/201/202"); status != http.StatusOK {
+		t.Fatalf("POST answers %d", status)
+	}
+	_, document := ask(t, a, http.MethodGet, "/callcontroller/201/202")
+	_, first, _ := strings.Cut(document, "<status-line>")
+	if !strings.HasPrefix(first, "SIP/2.0 100 Trying</status-line>") {
+		t.Errorf("the first row is another:\n%s", document)
+	}
+	await(t, a, "/callcontroller/201/202", "<method>NOTIFY</method>\n\t<status-line>SIP/2.0 200 OK")
+}
+
 // TestFailedStartUnwinds: what was started before the fault is stopped, so that the
 // next start finds its ports free.
 func TestFailedStartUnwinds(t *testing.T) {

@@ -125,6 +125,7 @@ type Order struct {
 	ReferDelay    time.Duration // from the ACK to the REFER when both pass a proxy; 0 for none
 	NotifyTimeout time.Duration // from an accepted REFER to the first NOTIFY (RFC 6665, timer N)
 	ReferLimit    time.Duration // from an accepted REFER to the final sipfrag
+	FirstRow      bool          // a row stands before anything has come back, see machine.callingNow
 	MaxRows       int           // most status rows kept; 0 for no limit
 }
 

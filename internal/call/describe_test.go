@@ -61,6 +61,7 @@ func response(status int) Response {
 	return Response{Leg: Caller, SIPCallID: "c1", Status: status, Line: fmt.Sprintf("SIP/2.0 %d X", status), At: epoch}
 }
 
+func sending(status int) Event  { return Calling{response(status)} }
 func progress(status int) Event { return Progress{response(status)} }
 func answer(status int) Event   { return Answered{Response: response(status)} }
 func routed(status int) Event   { return Answered{Response: response(status), Routed: true} }

@@ -53,6 +53,8 @@ func (t Timer) String() string {
 type (
 	// Start sets a queued call going.
 	Start struct{}
+	// Calling tells the Call-ID of the leg's INVITE, just before it leaves.
+	Calling struct{ Response }
 	// Progress is a provisional response to the leg's INVITE, or a challenge that
 	// the adapter answers.
 	Progress struct{ Response }
@@ -100,6 +102,7 @@ type (
 )
 
 func (Start) event()      {}
+func (Calling) event()    {}
 func (Progress) event()   {}
 func (Answered) event()   {}
 func (Rejected) event()   {}

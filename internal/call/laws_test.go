@@ -20,6 +20,7 @@ var events = []struct {
 	event Event
 }{
 	{"Start", Start{}},
+	{"INVITE leaves", sending(100)},
 	{"100", progress(100)},
 	{"180", progress(180)},
 	{"407 answered", progress(407)},

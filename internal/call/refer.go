@@ -36,6 +36,8 @@ func (m *machine) refer(e Event) {
 	switch e := e.(type) {
 	case Start:
 		m.start()
+	case Calling:
+		m.callingNow(e)
 	case Progress:
 		m.progress(e)
 	case Answered:
@@ -75,6 +77,14 @@ func (m *machine) start() {
 	m.State, m.CallerLeg = CallingCaller, Trying
 	m.do(StartTimer{RingTimer, m.Order.RingTimeout})
 	m.do(Invite{Caller, m.flow.offer})
+}
+
+// callingNow writes the row that old clients want to see at once: one that finds an
+// empty list stops asking (CONTRACT 9.2, row R03).
+func (m *machine) callingNow(e Calling) {
+	if m.Order.FirstRow && m.calling() && len(m.Rows) == 0 {
+		m.inviteRow(e.Response)
+	}
 }
 
 func (m *machine) progress(e Progress) {

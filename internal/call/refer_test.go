@@ -325,6 +325,30 @@ func TestParam(t *testing.T) {
 	}
 }
 
+// TestR03FirstRow: with the switch a row stands as soon as the INVITE leaves, and only
+// one, though the INVITE may leave twice.
+func TestR03FirstRow(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		o := order()
+		o.FirstRow = first
+		c := New("id", o)
+		for _, e := range []Event{Start{}, sending(100), progress(180), reject(488), sending(100)} {
+			c, _ = Step(c, e, nil)
+		}
+		var got []string
+		for _, r := range c.Rows {
+			got = append(got, r.Line)
+		}
+		want := []string{"SIP/2.0 180 X", "SIP/2.0 488 X"}
+		if first {
+			want = append([]string{"SIP/2.0 100 X"}, want...)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("FirstRow %t: %s", first, d)
+		}
+	}
+}
+
 func TestFragStatus(t *testing.T) {
 	for body, want := range map[string]int{
 		"SIP/2.0 200 OK\r\n": 200, "SIP/2.0 486 Busy Here": 486, "sip/2.0 100": 100, "SIP/2.0 180 Ringing\r\nTo: <sip:a>": 180,

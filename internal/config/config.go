@@ -36,6 +36,7 @@ type Config struct {
 	Users  Users
 	Policy Policy
 	Refer  Refer
+	Compat Compat
 	Limits Limits
 	Drain  Drain
 
@@ -120,6 +121,11 @@ type Refer struct {
 	NotifyTimeout time.Duration // refer.notify_timeout: from the accepted REFER to the first NOTIFY; default 32 s (RFC 6665, Timer N)
 	Limit         time.Duration // refer.limit: from the accepted REFER to the final sipfrag; default 180 s
 	ReferredBy    Party         // refer.referred_by: who stands in Referred-By, agent or caller; default agent
+}
+
+// Compat is what only some old clients want.
+type Compat struct {
+	FirstRow bool // compat.first_row: a row "SIP/2.0 100 Trying" of our own stands before POST returns; default false
 }
 
 // Party is one of those who take part in a call.

@@ -60,6 +60,7 @@ func (c *Config) fields() []field {
 		one("refer.notify_timeout", &c.Refer.NotifyTimeout, duration),
 		one("refer.limit", &c.Refer.Limit, duration),
 		one("refer.referred_by", &c.Refer.ReferredBy, oneOf(Agent, Caller)),
+		one("compat.first_row", &c.Compat.FirstRow, boolean),
 		one("limits.calls", &c.Limits.Calls, number(1, all)),
 		one("limits.rows", &c.Limits.Rows, number(1, all)),
 		one("drain.limit", &c.Drain.Limit, duration),

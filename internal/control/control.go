@@ -42,6 +42,7 @@ type Config struct {
 	Log       *slog.Logger // default: nothing is logged
 
 	ReferredByCaller bool          // Referred-By names the calling party instead of the agent
+	FirstRow         bool          // see call.Order
 	ReferDelay       time.Duration // see call.Order; 0 for none
 	NotifyTimeout    time.Duration // see call.Order; default 32 s (RFC 6665, Timer N)
 	ReferLimit       time.Duration // see call.Order; default 180 s

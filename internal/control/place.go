@@ -86,7 +86,7 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
-		RingTimeout: r.Ring, ReferDelay: c.config.ReferDelay, NotifyTimeout: c.config.NotifyTimeout, ReferLimit: c.config.ReferLimit, MaxRows: c.config.MaxRows,
+		RingTimeout: r.Ring, ReferDelay: c.config.ReferDelay, NotifyTimeout: c.config.NotifyTimeout, ReferLimit: c.config.ReferLimit, MaxRows: c.config.MaxRows, FirstRow: c.config.FirstRow,
 	}
 	if c.config.ReferredByCaller {
 		o.ReferredBy = calling.uri

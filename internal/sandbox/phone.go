@@ -297,7 +297,7 @@ func (p *Phone) dial(target sip.URI, fields []sip.Field, report *subscription) e
 			Fields: fields, ContentType: sdpType, Body: c.offer,
 		}
 	}
-	c.took(p.ua.Invite(describe, p.credentials(), c))
+	c.took(p.ua.Invite(sip.NewCallID(), describe, p.credentials(), c))
 	return nil
 }
 

@@ -73,7 +73,9 @@ func (l *line) Invite(e call.Invite) {
 		line: l, which: e.Leg, late: e.Offer == call.OfferNone,
 		sink: sdp.Sink{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
 	}
-	l.caller.session = l.config.UA.Invite(l.caller.outgoing, l.config.Account(l.order.Agent.User), l.caller)
+	sipCallID := sip.NewCallID()
+	l.post(call.Calling{Response: localResponse(e.Leg, sipCallID, 100)})
+	l.caller.session = l.config.UA.Invite(sipCallID, l.caller.outgoing, l.config.Account(l.order.Agent.User), l.caller)
 	l.config.Log.Info("leg called", "call", string(l.id), "leg", e.Leg.String(), "sip_call_id", l.caller.session.SIPCallID())
 }
 

@@ -89,11 +89,11 @@ const (
 
 // Invite starts a session. Challenges are answered with account, if the next hop is
 // one for which it is. describe must give the same each time; it and user may be
-// called before Invite returns.
-func (ua *UA) Invite(describe func() Outgoing, account digest.Credentials, user User) *Session {
+// called before Invite returns. sipCallID is the Call-ID, as sip.NewCallID makes it.
+func (ua *UA) Invite(sipCallID string, describe func() Outgoing, account digest.Credentials, user User) *Session {
 	s := &Session{
 		ua: ua, user: user, account: account, describe: describe, seq: 1,
-		localTag: LocalTag(sip.NewTag()), sipCallID: sip.NewCallID(),
+		localTag: LocalTag(sip.NewTag()), sipCallID: sipCallID,
 	}
 	o := describe()
 	ua.sessions.add(s.localTag, s)

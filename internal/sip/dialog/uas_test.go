@@ -97,7 +97,7 @@ func pair(t *testing.T, fields ...sip.Field) (caller, called *end) {
 	})
 	caller = newEnd(t, n, "192.0.2.1", nil)
 	target := called.uri()
-	caller.session = caller.ua.Invite(func() dialog.Outgoing {
+	caller.session = caller.ua.Invite(sip.NewCallID(), func() dialog.Outgoing {
 		return dialog.Outgoing{
 			Target: target, From: sip.NameAddr{URI: caller.uri()}, To: sip.NameAddr{URI: target}, ContactUser: "alice", Fields: fields,
 		}
