@@ -42,6 +42,7 @@ type lab struct {
 	log    *logBook
 	start  time.Time
 	calls  int
+	real   bool // no bubble, see options
 }
 
 // options change the lab of one test.
@@ -71,7 +72,7 @@ func newLab(t *testing.T, o options) *lab {
 	if !o.server.IsValid() {
 		o.server = serverAddr
 	}
-	l := &lab{T: t, net: memnet.New(memnet.Options{}), wheel: timing.New(), server: o.server, log: &logBook{t: t}, start: time.Now()}
+	l := &lab{real: o.real, T: t, net: memnet.New(memnet.Options{}), wheel: timing.New(), server: o.server, log: &logBook{t: t}, start: time.Now()}
 	log := slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	host := l.net.Host(o.server.Addr())
 	if o.real {
@@ -183,6 +184,9 @@ func rows(r *engine.Running) []string {
 // wantRows checks the rows of a call.
 func (l *lab) wantRows(r *engine.Running, want ...string) {
 	l.Helper()
+	if !l.real {
+		synctest.Wait() // What the phone got may have left before the call was told.
+	}
 	got := rows(r)
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		l.Errorf("rows\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
