@@ -130,7 +130,10 @@ func (p *sipgoPhone) invited(req *gosip.Request, tx gosip.ServerTransaction) {
 	p.check("INVITE", err)
 	p.dialog.Store(d)
 	p.check("180", d.Respond(180, "Ringing", nil))
-	p.check("200", d.RespondSDP([]byte(sdpBody))) // Comes back when the ACK has come.
+	// It comes back when the ACK has come. sipgo hands each message to a goroutine of
+	// its own, so it may see our BYE first, and say that there was no ACK: its order,
+	// not ours, is lost then. OnAck checks the ACK whenever it comes.
+	_ = d.RespondSDP([]byte(sdpBody))
 }
 
 func (p *sipgoPhone) referred(req *gosip.Request, tx gosip.ServerTransaction) {
