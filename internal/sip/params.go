@@ -47,7 +47,7 @@ func (p Params) Has(name string) bool {
 
 // With gives p with one parameter more, or with another value for it. An empty
 // value writes the name alone. The value must be of the grammar of its place:
-// a token, a host, a quoted-string (see Quote, EscapeParam).
+// a token, a host, a quoted-string (see Quote).
 func (p Params) With(name, value string) Params {
 	item := ";" + name
 	if value != "" {

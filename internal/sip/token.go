@@ -10,7 +10,6 @@ import (
 const (
 	classToken  = 1 << iota // token
 	classUser               // unreserved and user-unreserved, without what would end a user part here
-	classParam              // unreserved and param-unreserved
 	classHeader             // unreserved and hnv-unreserved
 )
 
@@ -26,7 +25,6 @@ var classes = func() (t [256]uint8) {
 	// "&=+$," are allowed too; ";?/" are as well, but phones and proxies trip over
 	// them, and escaped they mean the same.
 	add(unreserved+"&=+$,", classUser)
-	add(unreserved+"[]/:&+$", classParam)
 	add(unreserved+"[]/?:+$", classHeader)
 	return t
 }()
@@ -48,9 +46,6 @@ func isControl(r rune) bool { return r < 0x20 && r != '\t' || r == 0x7f }
 // not allow there is percent-escaped, so the result can hold no "@", ":", ";",
 // "?", ">" or space of its own.
 func EscapeUser(text string) string { return escape(text, classUser) }
-
-// EscapeParam writes text as the value of a URI parameter.
-func EscapeParam(text string) string { return escape(text, classParam) }
 
 // EscapeHeader writes text as the value in the headers part of a SIP URI
 // (RFC 3261 section 19.1.1: what stands behind "?").
