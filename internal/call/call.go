@@ -14,26 +14,40 @@ type ID string
 // Leg names one of the two sides that the controller calls.
 type Leg uint8
 
-// The legs: the calling party, whose phone rings first, and the called party.
+// The legs: the calling party, whose phone rings first, the called party, and the
+// target of a transfer until it has taken the place of one of them.
 const (
 	Caller Leg = iota
 	Callee
+	Target
+	numLegs
 )
 
+// NumLegs is how many sides a call has at most, numbered from 0.
+const NumLegs = int(numLegs)
+
 func (l Leg) String() string {
-	if l == Callee {
-		return "callee"
-	}
-	return "caller"
+	return [...]string{"caller", "callee", "target"}[l]
 }
+
+// Mode is the method of call set-up.
+type Mode uint8
+
+// The modes.
+const (
+	ByRefer Mode = iota // the calling party's phone is told to call, then left alone
+	ByStay              // the controller stays in the path (RFC 3725)
+)
 
 // State is where the call as a whole stands.
 //
 //	queued -> calling_caller -> caller_ringing -> caller_answered
 //	       -> calling_callee -> callee_ringing -> handed_off -> ended
+//	                                           -> connected <-> transferring -> ended
 //
 // Every state can end; ringing may be skipped. handed_off is REFER mode's state
-// between the called party's answer and the end of the caller's leg.
+// between the called party's answer and the end of the caller's leg. In connected
+// and transferring the controller is in the path (INVITE mode).
 type State string
 
 // The states of a call.
@@ -45,6 +59,8 @@ const (
 	CallingCallee  State = "calling_callee"
 	CalleeRinging  State = "callee_ringing"
 	HandedOff      State = "handed_off"
+	Connected      State = "connected"
+	Transferring   State = "transferring"
 	Ended          State = "ended"
 )
 
@@ -68,6 +84,7 @@ const (
 const (
 	ByCaller = "caller"
 	ByCallee = "callee"
+	ByTarget = "target"
 	ByAgent  = "agent"  // who asked for the call, or an administrator
 	ByServer = "server" // a time-out or limit of ours
 )
@@ -89,17 +106,21 @@ func (o Outcome) Failed() string {
 }
 
 // LegState is a leg's state in the words of RFC 4235 section 3.7.1.
-type LegState string
+type LegState uint8
 
 // The states of a leg.
 const (
-	Idle       LegState = ""
-	Trying     LegState = "trying"
-	Proceeding LegState = "proceeding"
-	Early      LegState = "early"
-	Confirmed  LegState = "confirmed"
-	Terminated LegState = "terminated"
+	Idle LegState = iota // not called yet
+	Trying
+	Proceeding
+	Early
+	Confirmed
+	Terminated
 )
+
+func (s LegState) String() string {
+	return [...]string{"", "trying", "proceeding", "early", "confirmed", "terminated"}[s]
+}
 
 // Party is one side of an order, or its agent.
 type Party struct {
@@ -110,22 +131,27 @@ type Party struct {
 
 // Order is what was asked for. It is never changed once the call is made.
 type Order struct {
+	Mode Mode
+	// Forwarding says whether the calling party's forwarding is followed.
+	Forwarding bool
+	// Fallback turns a call whose phone refuses the REFER into one of INVITE mode.
+	Fallback bool
+	FirstRow bool // a row stands before anything has come back, see machine.callingNow
+
 	Agent  Party
 	Caller Party
 	Callee Party
-	// ReferTo is the URI of Refer-To when it differs from Callee.URI (confpin), else "".
-	ReferTo string
+	// ConfPIN goes to the called party as X-ConfPin, "" for none. A secret.
+	ConfPIN string
 	// ReferredBy is the URI of Referred-By (RFC 3892).
 	ReferredBy string
 	Subject    string // of the first INVITE, "" for none
-	// Forwarding says whether the calling party's forwarding is followed.
-	Forwarding bool
 
-	RingTimeout   time.Duration // how long the calling party's phone rings
+	RingTimeout   time.Duration // how long the phone of a party rings
+	MaxDuration   time.Duration // from both parties together to the hang-up by us (INVITE mode); 0 for no limit
 	ReferDelay    time.Duration // from the ACK to the REFER when both pass a proxy; 0 for none
 	NotifyTimeout time.Duration // from an accepted REFER to the first NOTIFY (RFC 6665, timer N)
 	ReferLimit    time.Duration // from an accepted REFER to the final sipfrag
-	FirstRow      bool          // a row stands before anything has come back, see machine.callingNow
 	MaxRows       int           // most status rows kept; 0 for no limit
 }
 
@@ -173,7 +199,8 @@ type Call struct {
 	CallerLeg LegState
 	Rows      []Row
 
-	flow referFlow
+	flow   referFlow
+	bridge *bridge // of INVITE mode; what it points to is never changed
 }
 
 // New makes a call that waits for its Start.
@@ -183,13 +210,38 @@ func New(id ID, o *Order) Call { return Call{ID: id, Order: o, State: Queued} }
 // party's phone is known to take.
 func (c *Call) Prefer(o Offer) { c.flow.offer = o }
 
+// NoRefer lets a call that waits for its Start go without the REFER that the calling
+// party's phone is known to refuse.
+func (c *Call) NoRefer() { c.flow.noRefer = c.Order.Fallback }
+
+// Refuses tells that the calling party's phone refused the REFER in a way that says
+// that it always will.
+func (c *Call) Refuses() bool { return c.flow.noRefer }
+
 // Offer is what the INVITE of the caller's leg carried last.
 func (c *Call) Offer() Offer { return c.flow.offer }
+
+// Answered tells that the calling party's phone has been picked up and the call has
+// not ended.
+func (c *Call) Answered() bool {
+	switch c.State {
+	case Queued, CallingCaller, CallerRinging, Ended:
+		return false
+	default:
+		return true
+	}
+}
 
 // Over tells that nothing is left to be done or waited for: the call has ended and
 // its legs are gone.
 func (c *Call) Over() bool {
-	return c.State == Ended && (c.CallerLeg == Idle || c.CallerLeg == Terminated)
+	if c.State != Ended {
+		return false
+	}
+	if c.bridge != nil {
+		return c.bridge.gone()
+	}
+	return c.CallerLeg == Idle || c.CallerLeg == Terminated
 }
 
 // resultOf gives the result that a final SIP status of a party means.

@@ -13,6 +13,7 @@ type Offer uint8
 const (
 	OfferSink Offer = iota // one audio line at our sink
 	OfferNone              // no SDP: the phone makes the offer
+	OfferPeer              // what the other leg's phone said last
 )
 
 // other is the offer that is tried when o was refused.
@@ -29,13 +30,15 @@ type Cause struct {
 	Text   string // "" for the usual phrase
 }
 
-// Body says what SDP a response carries.
+// Body says what SDP a message carries.
 type Body uint8
 
-// The bodies of a Respond.
+// The bodies of a Respond, an Ack and a Reinvite.
 const (
 	NoBody     Body = iota
-	SinkAnswer      // the sink's answer to the offer of the request, or its offer when there was none
+	SinkAnswer      // the sink's answer to the offer of the phone, or its offer when there was none
+	PeerSDP         // what the phone of the leg From said last, as the leg may be told it
+	Refusal         // an answer that refuses every stream, when the phone has made an offer
 )
 
 // The effects.
@@ -44,15 +47,26 @@ type (
 	Invite struct {
 		Leg   Leg
 		Offer Offer
+		To    *Party // nil for the calling party of the order
+		From  Leg    // of OfferPeer
 	}
 	// Cancel gives up the leg's INVITE.
 	Cancel struct {
 		Leg   Leg
 		Cause Cause
 	}
-	// Ack acknowledges the leg's 2xx, with an answer of the sink when the INVITE had
-	// no SDP.
-	Ack struct{ Leg Leg }
+	// Ack acknowledges the leg's 2xx. NoBody answers an offer of the phone for the sink.
+	Ack struct {
+		Leg  Leg
+		Body Body
+		From Leg // of PeerSDP
+	}
+	// Reinvite sends an INVITE inside the leg's dialog, with an offer or with NoBody.
+	Reinvite struct {
+		Leg  Leg
+		Body Body
+		From Leg // of PeerSDP
+	}
 	// Refer asks the leg's phone to call the called party.
 	Refer struct{ Leg Leg }
 	// Bye hangs the leg up.
@@ -66,13 +80,15 @@ type (
 		Request Request
 		Status  int
 		Body    Body
+		From    Leg // of PeerSDP
 	}
 	// Release lets go of the leg: nothing is expected of it any more.
 	Release struct{ Leg Leg }
 	// StartTimer sets a deadline, anew if it runs already.
 	StartTimer struct {
-		Timer Timer
-		After time.Duration
+		Timer  Timer
+		After  time.Duration
+		Spread time.Duration // a random part of it is added, in steps of 10 ms
 	}
 	// StopTimer takes a deadline back.
 	StopTimer struct{ Timer Timer }
@@ -81,6 +97,7 @@ type (
 func (Invite) effect()     {}
 func (Cancel) effect()     {}
 func (Ack) effect()        {}
+func (Reinvite) effect()   {}
 func (Refer) effect()      {}
 func (Bye) effect()        {}
 func (Respond) effect()    {}

@@ -16,17 +16,34 @@ type Response struct {
 	Status    int
 	Line      string // the status line, "SIP/2.0 180 Ringing"
 	At        time.Time
+	Dialog    *DialogID // in INVITE mode, of a response with a tag to an INVITE; else nil
 }
+
+// DialogID is what names a dialog in SIP (RFC 3261 section 12).
+type DialogID struct{ SIPCallID, LocalTag, RemoteTag string }
+
+// SDP says what session description a message of a phone carried.
+type SDP uint8
+
+// The kinds of SDP.
+const (
+	NoSDP   SDP = iota
+	GoodSDP     // can be passed on
+	DeadSDP     // can be passed on, and refuses every stream
+	BadSDP      // cannot be passed on
+)
 
 // Timer names a deadline of a call.
 type Timer uint8
 
 // The deadlines of a call.
 const (
-	RingTimer   Timer = iota // the calling party must have answered
-	SettleTimer              // the ACK has reached the phone, the REFER may follow
-	NotifyTimer              // the first NOTIFY must have come
-	ReferTimer               // the final sipfrag must have come
+	RingTimer     Timer = iota // the calling party must have answered
+	SettleTimer                // the ACK has reached the phone, the REFER may follow
+	NotifyTimer                // the first NOTIFY must have come
+	ReferTimer                 // the final sipfrag must have come
+	GlareTimer                 // the re-INVITE that met another may be tried again
+	DurationTimer              // the parties have talked as long as they may
 	numTimers
 )
 
@@ -39,14 +56,16 @@ const NumSlots = 2
 // Slot is where a deadline is kept, from 0: those of one slot never run at the same
 // time, so that a call needs no room for all of them.
 func (t Timer) Slot() int {
-	if t == ReferTimer {
-		return 1 // Beside NotifyTimer.
+	switch t {
+	case ReferTimer, DurationTimer: // Beside NotifyTimer; beside RingTimer in a transfer.
+		return 1
+	default:
+		return 0
 	}
-	return 0
 }
 
 func (t Timer) String() string {
-	return [numTimers]string{"ring", "settle", "notify", "refer"}[t]
+	return [numTimers]string{"ring", "settle", "notify", "refer", "glare", "duration"}[t]
 }
 
 // The events.
@@ -62,6 +81,7 @@ type (
 	Answered struct {
 		Response
 		Routed bool // requests in the dialog pass a proxy (its route set is not empty)
+		SDP    SDP
 	}
 	// Rejected is the final response above 2xx that ended the leg's INVITE.
 	Rejected struct{ Response }
@@ -81,10 +101,22 @@ type (
 		Body      string
 		At        time.Time
 	}
+	// Renegotiated is the final response to our re-INVITE, or a local 408 or 503.
+	Renegotiated struct {
+		Response
+		SDP SDP
+	}
 	// Reinvited is a re-INVITE of the phone: hold, resume or new media.
 	Reinvited struct {
 		Leg     Leg
 		Request Request
+		SDP     SDP
+		Update  bool // it is an UPDATE (RFC 3311)
+	}
+	// Acked is the ACK of our 2xx to a re-INVITE of the phone.
+	Acked struct {
+		Leg Leg
+		SDP SDP
 	}
 	// HungUp is a BYE of the phone.
 	HungUp struct {
@@ -97,21 +129,29 @@ type (
 	Lost struct{ Leg Leg }
 	// TimerFired tells that a deadline passed.
 	TimerFired struct{ Timer Timer }
+	// Transfer is the wish of a user to put Target in the place of a party.
+	Transfer struct {
+		Leg    Leg // Caller or Callee: who is replaced
+		Target *Party
+	}
 	// Hangup is the wish of a user or of the server (By) to end the call.
 	Hangup struct{ By string }
 )
 
-func (Start) event()      {}
-func (Calling) event()    {}
-func (Progress) event()   {}
-func (Answered) event()   {}
-func (Rejected) event()   {}
-func (SendFailed) event() {}
-func (Referred) event()   {}
-func (Notified) event()   {}
-func (Reinvited) event()  {}
-func (HungUp) event()     {}
-func (Released) event()   {}
-func (Lost) event()       {}
-func (TimerFired) event() {}
-func (Hangup) event()     {}
+func (Start) event()        {}
+func (Calling) event()      {}
+func (Progress) event()     {}
+func (Answered) event()     {}
+func (Rejected) event()     {}
+func (SendFailed) event()   {}
+func (Referred) event()     {}
+func (Notified) event()     {}
+func (Reinvited) event()    {}
+func (Renegotiated) event() {}
+func (Acked) event()        {}
+func (Transfer) event()     {}
+func (HungUp) event()       {}
+func (Released) event()     {}
+func (Lost) event()         {}
+func (TimerFired) event()   {}
+func (Hangup) event()       {}

@@ -18,6 +18,7 @@ type referFlow struct {
 	retried      bool   // the INVITE was sent with the other offer too
 	cancelling   bool   // a CANCEL was asked for
 	bye          bool   // our BYE was sent
+	noRefer      bool   // the phone refuses REFER, see Order.Fallback
 	pending      reason // what the call ends with when the CANCEL has worked
 }
 
@@ -75,8 +76,8 @@ func (m *machine) start() {
 		return
 	}
 	m.State, m.CallerLeg = CallingCaller, Trying
-	m.do(StartTimer{RingTimer, m.Order.RingTimeout})
-	m.do(Invite{Caller, m.flow.offer})
+	m.do(StartTimer{Timer: RingTimer, After: m.Order.RingTimeout})
+	m.do(Invite{Leg: Caller, Offer: m.flow.offer})
 }
 
 // callingNow writes the row that old clients want to see at once: one that finds an
@@ -110,7 +111,7 @@ func (m *machine) answered(e Answered) {
 	m.inviteRow(e.Response)
 	m.do(StopTimer{RingTimer})
 	m.CallerLeg = Confirmed
-	m.do(Ack{Caller})
+	m.do(Ack{Leg: Caller})
 	if m.flow.cancelling {
 		// The 2xx crossed our CANCEL (RFC 3261 section 15, RFC 5407 section 3.1.2).
 		m.flow.pending.result = Cancelled
@@ -118,10 +119,14 @@ func (m *machine) answered(e Answered) {
 		return
 	}
 	m.State = CallerAnswered
+	if m.flow.noRefer {
+		m.fallBack()
+		return
+	}
 	if e.Routed && m.Order.ReferDelay > 0 {
 		// A proxy that handles messages in parallel may let the REFER overtake the
 		// ACK, and a phone that gets them so reports a success that there was not.
-		m.do(StartTimer{SettleTimer, m.Order.ReferDelay})
+		m.do(StartTimer{Timer: SettleTimer, After: m.Order.ReferDelay})
 		return
 	}
 	m.sendRefer()
@@ -158,7 +163,7 @@ func (m *machine) retryOtherOffer(status int) bool {
 	m.flow.offer, m.flow.retried = m.flow.offer.other(), true
 	m.State, m.CallerLeg = CallingCaller, Trying
 	m.do(Release{Caller})
-	m.do(Invite{Caller, m.flow.offer})
+	m.do(Invite{Leg: Caller, Offer: m.flow.offer})
 	return true
 }
 
@@ -236,21 +241,23 @@ func (m *machine) legGone() {
 
 func (m *machine) reinvited(e Reinvited) {
 	switch {
+	case e.isRefresh() && m.CallerLeg != Terminated && !m.flow.bye:
+		m.do(Respond{Leg: Caller, Request: e.Request, Status: 200})
 	case m.CallerLeg == Confirmed && !m.flow.bye:
-		m.do(Respond{Caller, e.Request, 200, SinkAnswer})
+		m.do(Respond{Leg: Caller, Request: e.Request, Status: 200, Body: SinkAnswer})
 	case m.CallerLeg == Confirmed, m.CallerLeg == Terminated:
-		m.do(Respond{Caller, e.Request, 481, NoBody})
+		m.do(Respond{Leg: Caller, Request: e.Request, Status: 481})
 	default:
-		m.do(Respond{Caller, e.Request, 491, NoBody})
+		m.do(Respond{Leg: Caller, Request: e.Request, Status: 491})
 	}
 }
 
 func (m *machine) hungUp(e HungUp) {
 	if m.CallerLeg != Confirmed {
-		m.do(Respond{Caller, e.Request, 481, NoBody})
+		m.do(Respond{Leg: Caller, Request: e.Request, Status: 481})
 		return
 	}
-	m.do(Respond{Caller, e.Request, 200, NoBody})
+	m.do(Respond{Leg: Caller, Request: e.Request, Status: 200})
 	m.legGone()
 	if m.State == CallerAnswered && m.flow.subscription == noSubscription {
 		m.end(Outcome{Cancelled, Caller, 0, ByCaller}, Cause{}) // Before our REFER.

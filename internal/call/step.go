@@ -14,7 +14,11 @@ const usualRows = 3
 // changes nothing, except that a request of a phone is always answered.
 func Step(c Call, e Event, out []Effect) (Call, []Effect) {
 	m := machine{Call: &c, out: &out}
-	m.refer(e)
+	if c.bridge == nil && c.Order.Mode == ByRefer {
+		m.refer(e)
+		return c, out
+	}
+	m.invite(e)
 	return c, out
 }
 

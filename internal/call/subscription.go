@@ -29,6 +29,12 @@ func (m *machine) referred(e Referred) {
 	if m.flow.subscription == subscribed {
 		return // A NOTIFY came before this: the phone is at it, whatever it answered.
 	}
+	if m.canFallBack(e.Status) {
+		m.notifyRow(e.Response)
+		m.flow.noRefer = true
+		m.fallBack()
+		return
+	}
 	o := Outcome{Failed, Caller, e.Status, ByCaller}
 	switch {
 	case m.CallerLeg == Terminated: // It hung up while our REFER was under way.
@@ -48,16 +54,16 @@ func (m *machine) subscribe() {
 		return
 	}
 	m.flow.subscription = subscribed
-	m.do(StartTimer{NotifyTimer, m.Order.NotifyTimeout})
-	m.do(StartTimer{ReferTimer, m.Order.ReferLimit})
+	m.do(StartTimer{Timer: NotifyTimer, After: m.Order.NotifyTimeout})
+	m.do(StartTimer{Timer: ReferTimer, After: m.Order.ReferLimit})
 }
 
 func (m *machine) notified(e Notified) {
 	if status := m.checkNotify(e); status != 0 {
-		m.do(Respond{Caller, e.Request, status, NoBody})
+		m.do(Respond{Leg: Caller, Request: e.Request, Status: status})
 		return
 	}
-	m.do(Respond{Caller, e.Request, 200, NoBody})
+	m.do(Respond{Leg: Caller, Request: e.Request, Status: 200})
 	if m.flow.subscription == concluded {
 		return // What is recorded as the outcome is never changed.
 	}

@@ -120,8 +120,18 @@ type Refer struct {
 	Delay         time.Duration // refer.delay: from the ACK to the REFER when both pass a proxy, which could swap them; default 50 ms, 0 for none
 	NotifyTimeout time.Duration // refer.notify_timeout: from the accepted REFER to the first NOTIFY; default 32 s (RFC 6665, Timer N)
 	Limit         time.Duration // refer.limit: from the accepted REFER to the final sipfrag; default 180 s
+	Fallback      Fallback      // refer.fallback: what becomes of a call whose phone refuses the REFER for good, invite or off; default invite
 	ReferredBy    Party         // refer.referred_by: who stands in Referred-By, agent or caller; default agent
 }
+
+// Fallback is what becomes of a call whose calling party's phone cannot be referred.
+type Fallback string
+
+// The fallbacks: the call goes on in INVITE mode, or fails.
+const (
+	FallbackInvite Fallback = "invite"
+	FallbackOff    Fallback = "off"
+)
 
 // Compat is what only some old clients want.
 type Compat struct {
@@ -141,6 +151,9 @@ const (
 type Limits struct {
 	Calls int // limits.calls: most calls at once; default 10000
 	Rows  int // limits.rows: most status rows of a call; default 100
+	// Duration is limits.duration: how long the parties of a call in INVITE mode may
+	// talk until it is hung up; default 0, for ever.
+	Duration time.Duration
 }
 
 // Drain is the end of the server.
@@ -158,7 +171,7 @@ func Default() Config {
 			MaxTimeout: time.Hour,
 		},
 		Data:   "data",
-		Refer:  Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, ReferredBy: Agent},
+		Refer:  Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, Fallback: FallbackInvite, ReferredBy: Agent},
 		Limits: Limits{Calls: 10_000, Rows: 100},
 		Drain:  Drain{Limit: 30 * time.Second},
 	}

@@ -59,10 +59,12 @@ func (c *Config) fields() []field {
 		one("refer.delay", &c.Refer.Delay, delay),
 		one("refer.notify_timeout", &c.Refer.NotifyTimeout, duration),
 		one("refer.limit", &c.Refer.Limit, duration),
+		one("refer.fallback", &c.Refer.Fallback, oneOf(FallbackInvite, FallbackOff)),
 		one("refer.referred_by", &c.Refer.ReferredBy, oneOf(Agent, Caller)),
 		one("compat.first_row", &c.Compat.FirstRow, boolean),
 		one("limits.calls", &c.Limits.Calls, number(1, all)),
 		one("limits.rows", &c.Limits.Rows, number(1, all)),
+		one("limits.duration", &c.Limits.Duration, delay),
 		one("drain.limit", &c.Drain.Limit, duration),
 	}
 }

@@ -41,6 +41,8 @@ type Config struct {
 	Hosts     policy.Hosts // that may be called
 	Log       *slog.Logger // default: nothing is logged
 
+	Fallback         bool          // see call.Order
+	MaxDuration      time.Duration // see call.Order; 0 for no limit
 	ReferredByCaller bool          // Referred-By names the calling party instead of the agent
 	FirstRow         bool          // see call.Order
 	ReferDelay       time.Duration // see call.Order; 0 for none

@@ -8,7 +8,6 @@ import (
 
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
-	"callcontroller/internal/sip"
 )
 
 // The most bytes of the free texts. A longer subject would fit in no INVITE over
@@ -37,17 +36,36 @@ type PlaceRequest struct {
 	Keep time.Duration
 }
 
-// MethodRefer is the method of call set-up in which the calling party's phone is
-// told by REFER to call the called party.
-const MethodRefer = "refer"
+// The methods of call set-up: the calling party's phone is told by REFER to call the
+// called party, or the server calls both and stays between them.
+const (
+	MethodRefer  = "refer"
+	MethodInvite = "invite"
+)
+
+// modeOf gives the mode of a method.
+func modeOf(method string) (call.Mode, bool) {
+	switch {
+	case strings.EqualFold(method, MethodRefer):
+		return call.ByRefer, true
+	case strings.EqualFold(method, MethodInvite):
+		return call.ByStay, true
+	default:
+		return 0, false
+	}
+}
 
 // Place starts a call and gives its name. A call with the same agent, calling and
-// called party is replaced: it is hung up first. The error's kind is Invalid, Denied,
-// BadUser, BadMethod or Exhausted; after an error nothing was sent.
+// called party is replaced: it is hung up first; but a call of INVITE mode that lives
+// is not replaced by another one (Conflict). The error's kind is Invalid, Denied,
+// BadUser, BadMethod, Conflict or Exhausted; after an error nothing was sent.
 func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (call.ID, error) {
 	o, err := c.order(p, r)
 	if err != nil {
 		return "", err
+	}
+	if o.Mode == call.ByStay && c.records.busy(keyOf(o)) {
+		return "", inProgress(r)
 	}
 	running, err := c.admit(o)
 	if err != nil {
@@ -55,8 +73,16 @@ func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 	}
 	id := running.Snapshot().ID
 	c.config.Log.InfoContext(ctx, "call placed", "call", string(id), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
-	c.records.put(running, r.Keep)
+	if !c.records.put(running, r.Keep) { // Another one was faster.
+		running.Post(call.Hangup{By: call.ByServer})
+		return "", inProgress(r)
+	}
 	return id, nil
+}
+
+// inProgress refuses a call of INVITE mode beside one that lives (CONTRACT 3.4).
+func inProgress(r PlaceRequest) error {
+	return fault(call.Conflict, "Call in progress %s not supported", clip(r.Method))
 }
 
 // newID gives a name that nobody can guess and nobody else has: 130 random bits.
@@ -76,13 +102,15 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.EqualFold(r.Method, MethodRefer) {
+	mode, ok := modeOf(r.Method)
+	if !ok {
 		return nil, fault(call.BadMethod, "Call Setup Method %s not supported", clip(r.Method))
 	}
 	if err := c.checkOptions(r); err != nil {
 		return nil, err
 	}
 	o := &call.Order{
+		Mode: mode, ConfPIN: r.ConfPIN, Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
@@ -90,9 +118,6 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	}
 	if c.config.ReferredByCaller {
 		o.ReferredBy = calling.uri
-	}
-	if r.ConfPIN != "" {
-		o.ReferTo = called.uri + "?X-ConfPin=" + sip.EscapeHeader(r.ConfPIN)
 	}
 	if o.RingTimeout == 0 {
 		o.RingTimeout = min(DefaultTime, c.config.MaxRing)

@@ -83,7 +83,7 @@ func TestPlaceMakesTheOrder(t *testing.T) {
 			func(o *call.Order) {
 				o.Agent = call.Party{URI: "sip:sales%231@shop.test", Display: "Sales", User: "203"}
 				o.Callee = call.Party{URI: "sip:conf@PARTNER.test:5080"}
-				o.ReferTo = "sip:conf@PARTNER.test:5080?X-ConfPin=12%26Route%3D%3Csip:e%3E"
+				o.ConfPIN = "12&Route=<sip:e>"
 				o.ReferredBy, o.Subject, o.Forwarding, o.RingTimeout = o.Agent.URI, "Büro", true, 20*time.Second
 			},
 		},
@@ -261,7 +261,7 @@ func TestPlaceOptionsRefused(t *testing.T) {
 	refuse(t, user201, request(func(r *control.PlaceRequest) { r.Ring = time.Hour + 1 }), call.Invalid, "to 1h0m0s")
 	refuse(t, user201, request(func(r *control.PlaceRequest) { r.Keep = -1 }), call.Invalid, "keep the result")
 	refuse(t, user201, request(func(r *control.PlaceRequest) { r.Keep = 24*time.Hour + 1 }), call.Invalid, "to 24h0m0s")
-	for _, method := range []string{"invite", "INVITE", "", "foo"} {
+	for _, method := range []string{"refer ", "invites", "", "foo"} {
 		refuse(t, user201, request(func(r *control.PlaceRequest) { r.Method = method }), call.BadMethod, "Call Setup Method "+method+" not supported")
 	}
 }

@@ -48,6 +48,7 @@ type record struct {
 	shard   *shard
 	running *engine.Running // the newest; its order has the key
 	expires time.Duration   // since records.begin
+	at      *key            // nil for the key of the call's order
 	turn    turn
 	timer   timing.Timer
 }
@@ -84,10 +85,42 @@ func (s *records) get(k key) (*engine.Running, bool) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	r := sh.m[k]
-	if r == nil || r.stale() {
+	if r == nil || r.stale() || !concerns(r.running.Snapshot(), k) {
 		return nil, false
 	}
 	return r.running, true
+}
+
+// busy tells whether a call of INVITE mode lives under a key.
+func (s *records) busy(k key) bool {
+	r, ok := s.get(k)
+	return ok && stays(r.Snapshot())
+}
+
+// stays tells that a call is of INVITE mode and lives.
+func stays(c *call.Call) bool { return c.Order.Mode == call.ByStay && c.State != call.Ended }
+
+// concerns tells whether a call goes by that key now: a transfer gives it another one,
+// and while it is under way both count (CONTRACT 3.8).
+func concerns(c *call.Call, k key) bool {
+	caller, callee := c.Parties()
+	if k.calling == caller.URI && k.called == callee.URI {
+		return true
+	}
+	t := c.Transferral()
+	return t.Target != nil && k == transferredKey(c, t.Target, t.Replaced)
+}
+
+// transferredKey is the key of a call when target has taken the place of a party.
+func transferredKey(c *call.Call, target *call.Party, replaced call.Leg) key {
+	caller, callee := c.Parties()
+	k := key{c.Order.Agent.URI, caller.URI, callee.URI}
+	if replaced == call.Callee {
+		k.called = target.URI
+	} else {
+		k.calling = target.URI
+	}
+	return k
 }
 
 // stale tells whether nobody is to see the record any more.
@@ -96,8 +129,9 @@ func (r *record) stale() bool {
 }
 
 // put makes a new call its key's call, hangs up the one before, and starts it. When
-// another goroutine is at that just now, it is left to that goroutine.
-func (s *records) put(running *engine.Running, keep time.Duration) {
+// another goroutine is at that just now, it is left to that goroutine. It refuses a
+// call of INVITE mode beside one that lives.
+func (s *records) put(running *engine.Running, keep time.Duration) bool {
 	k := keyOf(running.Snapshot().Order)
 	sh := s.of(k)
 	sh.mu.Lock()
@@ -107,7 +141,14 @@ func (s *records) put(running *engine.Running, keep time.Duration) {
 		sh.add(k, r)
 	}
 	before, was := r.running, r.turn
-	r.running, r.turn, r.expires = running, waiting, s.now()+keep
+	if before != nil && !concerns(before.Snapshot(), k) {
+		before = nil // It was transferred and goes by another key.
+	}
+	if before != nil && running.Snapshot().Order.Mode == call.ByStay && stays(before.Snapshot()) {
+		sh.mu.Unlock()
+		return false
+	}
+	r.running, r.at, r.turn, r.expires = running, nil, waiting, s.now()+keep
 	s.wheel.Start(&r.timer, keep, r, 0)
 	sh.mu.Unlock()
 	switch was {
@@ -117,6 +158,31 @@ func (s *records) put(running *engine.Running, keep time.Duration) {
 		before.Post(call.Hangup{By: call.ByAgent})
 	case starting: // Who starts it takes up the new one next.
 	}
+	return true
+}
+
+// alias lets a call be found by a further key, and tells whether it was free.
+func (s *records) alias(running *engine.Running, k key, keep time.Duration) bool {
+	sh := s.of(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	r := sh.m[k]
+	if r == nil {
+		r = &record{shard: sh}
+		sh.add(k, r)
+	} else if r.running != running && r.turn != idle || !r.running.Snapshot().Over() && concerns(r.running.Snapshot(), k) {
+		return false
+	}
+	r.running, r.at, r.expires = running, &k, s.now()+keep
+	s.wheel.Start(&r.timer, keep, r, 0)
+	return true
+}
+
+func (r *record) key() key {
+	if r.at != nil {
+		return *r.at
+	}
+	return keyOf(r.running.Snapshot().Order)
 }
 
 // bringOn hangs the call before up and starts the newest, until there is no newer.
@@ -154,7 +220,7 @@ func (r *record) Fired(uint8) {
 	now, over := sh.all.now(), r.running.Snapshot().Over()
 	switch {
 	case now >= r.expires && over:
-		sh.remove(keyOf(r.running.Snapshot().Order))
+		sh.remove(r.key())
 	case !over && now+recheck > r.expires:
 		r.expires = now + grace
 		sh.all.wheel.Start(&r.timer, recheck, r, 0)

@@ -47,23 +47,3 @@ func (c *Control) find(p auth.Principal, r StatusRequest) (key, error) {
 	}
 	return key{agent.uri, calling.uri, called.uri}, nil
 }
-
-// TransferRequest asks for a call's calling party to be replaced by another.
-type TransferRequest struct {
-	StatusRequest
-	Target string // user or user@host[:port]
-}
-
-// Transfer answers call.Conflict for every call that it is asked for by right: in
-// REFER mode the phones talk without us, and there is nothing that could be
-// transferred from here. The other kinds of its errors are those of Status, and
-// Denied for the target's host.
-func (c *Control) Transfer(_ context.Context, p auth.Principal, r TransferRequest) error {
-	if _, err := c.find(p, r.StatusRequest); err != nil {
-		return err
-	}
-	if _, err := c.dialable("target", r.Target); err != nil {
-		return err
-	}
-	return fault(call.Conflict, "Call not found.")
-}

@@ -29,6 +29,7 @@ type Line interface {
 	Invite(call.Invite)
 	Cancel(call.Cancel)
 	Ack(call.Ack)
+	Reinvite(call.Reinvite)
 	Refer(call.Refer)
 	Bye(call.Bye)
 	Respond(call.Respond)
@@ -43,7 +44,7 @@ type Engine struct {
 	seed      maphash.Seed
 	shard     [64]shard
 	idle      idle
-	offers    offers
+	habits    habits
 	rooms     sync.Pool // of *[]call.Effect
 }
 
@@ -74,7 +75,12 @@ func (e *Engine) of(id call.ID) *shard {
 func (e *Engine) Add(c call.Call) *Running {
 	r := &Running{engine: e}
 	r.inbox = r.first[:0]
-	c.Prefer(e.offers.of(c.Order.Caller.URI))
+	if h := e.habits.of(c.Order.Caller.URI); h != (habit{}) {
+		c.Prefer(h.offer)
+		if h.noRefer {
+			c.NoRefer()
+		}
+	}
 	r.snapshot.Store(&c)
 	r.line = e.signaller.Open(c.ID, c.Order, r.Post)
 	s := e.of(c.ID)

@@ -158,7 +158,7 @@ func TestPanic(t *testing.T) {
 	if want := (call.Outcome{Result: call.Failed, EndedBy: call.ByServer}); c.State != call.Ended || c.Outcome != want || !c.Over() {
 		t.Errorf("the call is %s %+v", c.State, c.Outcome)
 	}
-	if got, want := strings.Join(badLine.effects(), " "), "INVITE ACK REFER CANCEL BYE"; got != want {
+	if got, want := strings.Join(badLine.effects(), " "), "INVITE ACK REFER CANCEL ACK BYE"; got != want {
 		t.Errorf("effects %s, want %s", got, want)
 	}
 	if _, there := b.Find("bad"); there || b.Len() != 1 || bad.Post(call.Hangup{}) {
@@ -288,22 +288,23 @@ func TestTimers(t *testing.T) {
 	})
 }
 
-// TestOffersAreBounded: phones are remembered up to a limit, the newest always.
-func TestOffersAreBounded(t *testing.T) {
-	var o offers
-	for i := range 2 * maxOffers {
+// TestHabitsAreBounded: phones are remembered up to a limit, the newest always.
+func TestHabitsAreBounded(t *testing.T) {
+	var o habits
+	odd, usual := habit{offer: call.OfferNone}, habit{}
+	for i := range 2 * maxHabits {
 		uri := strconv.Itoa(i)
-		o.note(uri, call.OfferNone)
-		if o.of(uri) != call.OfferNone || len(o.m) > maxOffers {
+		o.note(uri, odd)
+		if o.of(uri) != odd || len(o.m) > maxHabits {
 			t.Fatalf("phone %d: %d are remembered", i, len(o.m))
 		}
 		if i%2 == 0 {
-			o.note("even "+uri, call.OfferSink)
+			o.note("even "+uri, usual)
 		}
 	}
-	o.note("7", call.OfferNone)
-	o.note("7", call.OfferSink)
-	if o.of("7") != call.OfferSink || len(o.m) != maxOffers-1 {
+	o.note("7", odd)
+	o.note("7", usual)
+	if o.of("7") != usual || len(o.m) != maxHabits-1 {
 		t.Errorf("%d are remembered", len(o.m))
 	}
 }

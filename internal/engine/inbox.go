@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type Running struct {
 	engine   *Engine
 	line     Line
 	snapshot atomic.Pointer[call.Call]
+	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
 
 	mu    sync.Mutex
 	busy  bool // somebody works the inbox off
@@ -32,6 +34,35 @@ type Running struct {
 
 // Snapshot is the call as the last step left it. It must not be changed.
 func (r *Running) Snapshot() *call.Call { return r.snapshot.Load() }
+
+func (r *Running) publish(c *call.Call) {
+	r.snapshot.Store(c)
+	if ch := r.changed.Swap(nil); ch != nil {
+		close(*ch)
+	}
+}
+
+// Await returns when the call is as ok wants it, or with ctx's error.
+func (r *Running) Await(ctx context.Context, ok func(*call.Call) bool) error {
+	for {
+		next := make(chan struct{})
+		if !r.changed.CompareAndSwap(nil, &next) {
+			if p := r.changed.Load(); p != nil {
+				next = *p
+			} else {
+				continue
+			}
+		}
+		if ok(r.Snapshot()) {
+			return nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
 
 // Post gives the call an event. It returns at once when somebody else is just
 // working for this call, else when the inbox is empty. False means that the event
@@ -95,10 +126,10 @@ func (r *Running) step(ev call.Event) {
 	old := r.snapshot.Load()
 	room := r.engine.room()
 	c, effects := call.Step(*old, ev, (*room)[:0])
-	r.snapshot.Store(&c)
+	r.publish(&c)
 	r.tell(old, &c)
-	if c.State == call.CallerAnswered && old.State != c.State {
-		r.engine.offers.note(c.Order.Caller.URI, c.Offer())
+	if h := habitOf(&c); c.Answered() && (!old.Answered() || h != habitOf(old)) {
+		r.engine.habits.note(c.Order.Caller.URI, h)
 	}
 	for _, f := range effects {
 		r.perform(f)
@@ -155,14 +186,17 @@ func (r *Running) abandon(cause any) {
 	r.engine.log.Error("panic in a call: it is ended", "call", string(c.ID), "panic", cause, "stack", string(debug.Stack()))
 	c.State, c.CallerLeg = call.Ended, call.Terminated
 	c.Outcome = call.Outcome{Result: call.Failed, EndedBy: call.ByServer}
-	r.snapshot.Store(&c)
+	r.publish(&c)
 	r.finish(c.ID)
 	defer func() {
 		if p := recover(); p != nil {
 			r.engine.log.Error("panic while ending a call", "call", string(c.ID), "panic", p)
 		}
 	}()
-	r.line.Cancel(call.Cancel{Leg: call.Caller})
-	r.line.Bye(call.Bye{Leg: call.Caller, Cause: call.Cause{Status: 500}})
-	r.line.Release(call.Release{Leg: call.Caller})
+	for _, l := range []call.Leg{call.Caller, call.Callee, call.Target} {
+		r.line.Cancel(call.Cancel{Leg: l})
+		r.line.Ack(call.Ack{Leg: l, Body: call.Refusal})
+		r.line.Bye(call.Bye{Leg: l, Cause: call.Cause{Status: 500}})
+		r.line.Release(call.Release{Leg: l})
+	}
 }

@@ -1,6 +1,11 @@
 package engine
 
-import "callcontroller/internal/call"
+import (
+	"math/rand/v2"
+	"time"
+
+	"callcontroller/internal/call"
+)
 
 // perform is the one switch over effects.
 func (r *Running) perform(f call.Effect) {
@@ -11,6 +16,8 @@ func (r *Running) perform(f call.Effect) {
 		r.line.Cancel(f)
 	case call.Ack:
 		r.line.Ack(f)
+	case call.Reinvite:
+		r.line.Reinvite(f)
 	case call.Refer:
 		r.line.Refer(f)
 	case call.Bye:
@@ -20,10 +27,16 @@ func (r *Running) perform(f call.Effect) {
 	case call.Release:
 		r.line.Release(f)
 	case call.StartTimer:
-		r.engine.wheel.Start(&r.timers[f.Timer.Slot()], f.After, r, uint8(f.Timer))
+		r.engine.wheel.Start(&r.timers[f.Timer.Slot()], f.After+spread(f.Spread), r, uint8(f.Timer))
 	case call.StopTimer:
 		r.engine.wheel.Stop(&r.timers[f.Timer.Slot()])
 	}
+}
+
+// spread gives a random part of d, in steps of 10 ms (RFC 3261 section 14.1).
+func spread(d time.Duration) time.Duration {
+	const step = 10 * time.Millisecond
+	return rand.N(d + step).Truncate(step)
 }
 
 // Fired implements timing.Owner: a deadline is an event like any other.

@@ -58,14 +58,14 @@ type phoneCall struct {
 	session    *dialog.Session
 	invitation *dialog.Invitation // until it is answered
 	accepted   *dialog.Invitation // when it is
-	sink       sdp.Sink
+	sink       sdp.Leg
 	following  int // REFERs of this call about which reports are still owed
 }
 
 func (p *Phone) newCall(report *subscription) *phoneCall {
 	host, _ := p.transport.SentBy(p.proxy)
 	c := &phoneCall{phone: p, report: report}
-	c.sink = sdp.Sink{Host: trimBrackets(host), Port: p.sink.Port(), ID: rand.Uint64() >> 2}
+	c.sink = sdp.Leg{Host: trimBrackets(host), Port: p.sink.Port(), ID: rand.Uint64() >> 2}
 	return c
 }
 
@@ -235,6 +235,10 @@ func (c *phoneCall) Failed(s *dialog.Session, err error) {
 	s.Release()
 	c.end()
 }
+
+// Acked implements dialog.User: this phone never offers in a 2xx that it sends to a
+// re-INVITE.
+func (c *phoneCall) Acked(*dialog.Session, *sip.Message) {}
 
 // Request implements dialog.User.
 func (c *phoneCall) Request(s *dialog.Session, r *dialog.Request) {

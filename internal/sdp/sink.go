@@ -5,24 +5,27 @@ import (
 	"strings"
 )
 
-// Sink describes a leg's media as coming to one place that swallows it. It keeps
-// what RFC 3264 section 8 asks of the o= line: one session per leg, whose version
-// rises exactly when the description changes (row F07).
+// Leg is what one leg's phone is told. It keeps what RFC 3264 section 8 asks of the
+// o= line: one session per leg, whose version rises exactly when the description
+// changes (row F07); and which m= line stands where, and belongs to which one of the
+// leg with which it talks.
 //
-// A value with Host, Port and ID set is ready. It is not for concurrent use.
-type Sink struct {
+// Offer and Answer describe the media as coming to the sink, one place that swallows
+// it. A value with Host, Port and ID set is ready. It is not for concurrent use.
+type Leg struct {
 	Host string // where the sink listens, as the phone reaches it: an address without brackets, or a name
-	Port uint16 // its UDP port
 	ID   uint64 // session id, below 2**63
+	Port uint16 // UDP port of the sink
 
-	version uint64
+	version uint32
 	last    uint64 // hash of the description sent last, without its o= line
+	slots   []slot
 }
 
 // Offer is the first offer to a calling party: one real audio line, sendrecv.
 // Phones answer 488 to an offer without media or on hold, or accept it and then
 // never act on a REFER (rows F03 and T04).
-func (s *Sink) Offer() []byte {
+func (s *Leg) Offer() []byte {
 	var b strings.Builder
 	s.session(&b)
 	b.WriteString("m=audio " + s.port() + " RTP/AVP 0 8 101\r\n" +
@@ -34,10 +37,13 @@ func (s *Sink) Offer() []byte {
 // formats that it offers, the direction mirrored, all other streams are refused
 // with port 0 (RFC 3264 section 6). Every dynamic format that it names has its
 // rtpmap, without which phones hang up.
-func (s *Sink) Answer(offer []byte) ([]byte, error) {
+func (s *Leg) Answer(offer []byte) ([]byte, error) {
 	media, err := ParseOffer(offer)
 	if err != nil {
 		return nil, err
+	}
+	for i := range media {
+		s.see(i, media[i].Type)
 	}
 	var b strings.Builder
 	s.session(&b)
@@ -96,25 +102,29 @@ func mirror(m *Media) string {
 	}
 }
 
-func (s *Sink) port() string { return strconv.Itoa(int(s.Port)) }
+func (s *Leg) port() string { return strconv.Itoa(int(s.Port)) }
 
-func (s *Sink) session(b *strings.Builder) {
+func (s *Leg) session(b *strings.Builder) {
 	b.WriteString("s=-\r\nc=IN " + s.address() + "\r\nt=0 0\r\n")
 }
 
 // seal puts v= and o= before a description, with a version one higher when it
 // differs from the last one.
-func (s *Sink) seal(description string) []byte {
+func (s *Leg) seal(description string) []byte {
+	return []byte("v=0\r\n" + s.origin(description) + description)
+}
+
+// origin is the o= line before, or in, a description.
+func (s *Leg) origin(description string) string {
 	if h := hash(description); s.version == 0 || s.last != h {
 		s.version++
 		s.last = h
 	}
-	return []byte("v=0\r\no=callcontroller " + strconv.FormatUint(s.ID, 10) + " " + strconv.FormatUint(s.version, 10) +
-		" IN " + s.address() + "\r\n" + description)
+	return "o=callcontroller " + strconv.FormatUint(s.ID, 10) + " " + strconv.FormatUint(uint64(s.version), 10) + " IN " + s.address() + "\r\n"
 }
 
 // address is the address type and address of c= and o= (RFC 8866 section 5.7).
-func (s *Sink) address() string {
+func (s *Leg) address() string {
 	if strings.Contains(s.Host, ":") {
 		return "IP6 " + s.Host
 	}

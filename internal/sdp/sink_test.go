@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func sink() *Sink { return &Sink{Host: "192.0.2.10", Port: 40000, ID: 7} }
+func sink() *Leg { return &Leg{Host: "192.0.2.10", Port: 40000, ID: 7} }
 
 // describe makes a session description of a phone around m= sections.
 func describe(sections ...string) []byte {
@@ -34,7 +34,7 @@ func TestOffer(t *testing.T) {
 	if d := cmp.Diff(want, string(sink().Offer())); d != "" {
 		t.Error(d)
 	}
-	v6 := Sink{Host: "2001:db8::1", Port: 4, ID: 1}
+	v6 := Leg{Host: "2001:db8::1", Port: 4, ID: 1}
 	if got := string(v6.Offer()); !strings.Contains(got, "\r\nc=IN IP6 2001:db8::1\r\n") || !strings.Contains(got, " 1 1 IN IP6 2001:db8::1\r\n") {
 		t.Errorf("offer at an IPv6 address:\n%s", got)
 	}

@@ -2,6 +2,7 @@ package signalling
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,13 +21,18 @@ import (
 type leg struct {
 	line     *line
 	which    call.Leg
-	late     bool // the INVITE had no SDP: the phone offers in its 2xx
-	session  *dialog.Session
+	first    call.Offer // of the INVITE
+	from     call.Leg   // whose phone said what is offered, with call.OfferPeer
+	owes     bool       // what the phone said last is an offer that has no answer; guarded by line.media
 	referSeq atomic.Uint32
+	to       *call.Party
+	session  *dialog.Session
+
+	// Guarded by line.media.
+	sdp  sdp.Leg
+	said []byte // what the phone said last, until both sides have agreed
 
 	mu      sync.Mutex
-	sink    sdp.Sink
-	offered []byte // the offer of the phone's 2xx, until the ACK has answered it
 	waiting []waiting
 	last    call.Request
 }
@@ -37,27 +43,30 @@ type waiting struct {
 	req *dialog.Request
 }
 
+// confPIN is the field by which a conference of sipXecs is told its PIN.
+const confPIN = "X-ConfPin"
+
 // maxWaiting bounds the requests of one phone that wait for an answer.
 const maxWaiting = 16
 
 // outgoing describes the INVITE, from the order alone, whose URIs have been checked.
 func (g *leg) outgoing() dialog.Outgoing {
 	c, o := g.line.config, g.line.order
-	target, _ := sip.ParseURI(o.Caller.URI)
+	target, _ := sip.ParseURI(g.to.URI)
 	from, _ := sip.ParseURI(o.Agent.URI)
 	out := dialog.Outgoing{
 		Target:      target,
 		From:        sip.NameAddr{Display: o.Agent.Display, URI: from},
-		To:          sip.NameAddr{Display: o.Caller.Display, URI: target},
+		To:          sip.NameAddr{Display: g.to.Display, URI: target},
 		ContactUser: contactUser,
 		ContentType: sdp.MediaType,
 		Body:        g.offer,
 	}
-	if c.Sipx {
+	if c.Sipx && g.which == call.Caller {
 		out.Target.Params = sipxParams(target.Params, o.Forwarding)
 	}
-	if g.late {
-		out.Body = g.noOffer
+	if o.ConfPIN != "" && g.which == call.Callee {
+		out.Fields = append(out.Fields, sip.Field{Name: confPIN, Value: o.ConfPIN})
 	}
 	if o.Subject != "" {
 		out.Fields = append(out.Fields, field(sip.Subject, o.Subject))
@@ -65,32 +74,19 @@ func (g *leg) outgoing() dialog.Outgoing {
 	return out
 }
 
-// offer is the first offer; host is our address towards the next hop.
+// offer is the first offer, nil for none; host is our address towards the next hop.
 func (g *leg) offer(host string) []byte {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.sink.Host = host
-	return g.sink.Offer()
-}
-
-// noOffer only learns the address of the sink.
-func (g *leg) noOffer(host string) []byte {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.sink.Host = host
-	return nil
-}
-
-// answer is what the ACK carries: nothing, unless the phone made the offer.
-func (g *leg) answer() ([]byte, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	offer := g.offered
-	g.offered = nil
-	if !g.late {
-		return nil, nil
+	g.line.media.Lock()
+	defer g.line.media.Unlock()
+	g.sdp.Host = host
+	switch g.first {
+	case call.OfferSink:
+		return g.sdp.Offer()
+	case call.OfferPeer:
+		return g.pass(g.line.legs[g.from])
+	default:
+		return nil
 	}
-	return g.sink.Answer(offer)
 }
 
 // Progress implements dialog.User.
@@ -100,12 +96,28 @@ func (g *leg) Progress(s *dialog.Session, resp *sip.Message) {
 
 // Answered implements dialog.User.
 func (g *leg) Answered(s *dialog.Session, resp *sip.Message) {
-	if g.late {
-		g.mu.Lock()
-		g.offered = resp.Body
-		g.mu.Unlock()
+	g.line.post(call.Answered{Response: g.response(s, resp), Routed: s.Routed(), SDP: g.hear(resp, g.first == call.OfferNone)})
+}
+
+// Acked implements dialog.User.
+func (g *leg) Acked(_ *dialog.Session, ack *sip.Message) {
+	g.line.post(call.Acked{Leg: g.which, SDP: g.hear(ack, false)})
+}
+
+// renegotiated gives what tells the final response to our re-INVITE, which had an
+// offer or asked for one.
+func (g *leg) renegotiated(asked bool) func(*sip.Message, error) {
+	return func(resp *sip.Message, err error) {
+		if err != nil {
+			g.line.post(call.Renegotiated{Response: localResponse(g.which, g.session.SIPCallID(), statusOf(err))})
+			return
+		}
+		e := call.Renegotiated{Response: g.response(g.session, resp)}
+		if resp.Status < 300 {
+			e.SDP = g.hear(resp, asked)
+		}
+		g.line.post(e)
 	}
-	g.line.post(call.Answered{Response: g.response(s, resp), Routed: s.Routed()})
 }
 
 // Rejected implements dialog.User.
@@ -143,9 +155,13 @@ func (g *leg) referDone(resp *sip.Message, err error) {
 }
 
 func (g *leg) response(s *dialog.Session, resp *sip.Message) call.Response {
-	return call.Response{
+	r := call.Response{
 		Leg: g.which, SIPCallID: s.SIPCallID(), Status: resp.Status, At: time.Now(), Line: statusLine(resp.Status, resp.Reason),
 	}
+	if g.line.order.Mode == call.ByStay && resp.Status > 100 && resp.Status < 300 {
+		r.Dialog = dialogID(s, resp)
+	}
+	return r
 }
 
 // localResponse is the event of a response that nobody sent: silence is a 408, an
@@ -189,8 +205,8 @@ func (g *leg) Request(s *dialog.Session, r *dialog.Request) {
 // UA allows come here.
 func (g *leg) event(s *dialog.Session, id call.Request, r *dialog.Request) call.Event {
 	switch r.Msg.Method {
-	case sip.INVITE:
-		return call.Reinvited{Leg: g.which, Request: id}
+	case sip.INVITE, sip.UPDATE:
+		return call.Reinvited{Leg: g.which, Request: id, SDP: g.hear(r.Msg, true), Update: r.Msg.Method == sip.UPDATE}
 	case sip.NOTIFY:
 		return call.Notified{
 			Leg: g.which, Request: id, SIPCallID: s.SIPCallID(), At: time.Now(),
@@ -230,32 +246,28 @@ func (g *leg) respond(e call.Respond) {
 	if r == nil {
 		return
 	}
-	if e.Body != call.SinkAnswer {
+	if e.Status >= 300 {
+		g.forget()
 		r.Respond(e.Status, fieldsOf(e.Status), "", nil)
 		return
 	}
-	body, err := g.sinkAnswer(r.Msg.Body)
-	if err != nil {
-		r.Respond(488, []sip.Field{field(sip.Warning, `399 callcontroller `+sip.Quote(err.Error()))}, "", nil)
+	body := g.say(e.Body, e.From)
+	if e.Body != call.NoBody && body == nil {
+		r.Respond(488, []sip.Field{field(sip.Warning, `399 callcontroller "the offer cannot be answered"`)}, "", nil)
 		return
 	}
 	r.Respond(e.Status, nil, sdp.MediaType, body)
 }
 
 // fieldsOf gives the fields that a response of that status must have (RFC 6665
-// section 8.2.2).
+// section 8.2.2, RFC 3261 section 14.2).
 func fieldsOf(status int) []sip.Field {
-	if status == 489 {
+	switch status {
+	case 489:
 		return []sip.Field{field(sip.AllowEvents, "refer")}
+	case 500:
+		return []sip.Field{field(sip.RetryAfter, strconv.Itoa(rand.IntN(11)))}
+	default:
+		return nil
 	}
-	return nil
-}
-
-func (g *leg) sinkAnswer(offer []byte) ([]byte, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(offer) == 0 {
-		return g.sink.Offer(), nil
-	}
-	return g.sink.Answer(offer)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/engine"
@@ -23,7 +24,7 @@ const contactUser = "callcontroller"
 
 // Methods are those that a Signaller's dialogs take from the phones, in the form of
 // dialog.Config.Allow.
-var Methods = []string{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.NOTIFY}
+var Methods = []string{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.NOTIFY, sip.UPDATE}
 
 // Config is what a Signaller needs.
 type Config struct {
@@ -50,18 +51,24 @@ func (s *Signaller) Open(id call.ID, o *call.Order, post func(call.Event) bool) 
 }
 
 // line is the signalling of one call. Its engine.Line methods are called one at a
-// time, so caller needs no lock; what SIP brings goes to the leg.
+// time, so legs needs no lock; what SIP brings goes to the leg.
 type line struct {
 	config *Config
 	id     call.ID
 	order  *call.Order
 	post   func(call.Event) bool
-	caller *leg
+	legs   [call.NumLegs]*leg
+
+	media sync.Mutex // guards what is said in SDP on all legs
 }
 
 // Invite implements engine.Line.
 func (l *line) Invite(e call.Invite) {
-	_, err := sip.ParseURI(l.order.Caller.URI)
+	to := e.To
+	if to == nil {
+		to = &l.order.Caller
+	}
+	_, err := sip.ParseURI(to.URI)
 	_, err2 := sip.ParseURI(l.order.Agent.URI)
 	if err = errors.Join(err, err2); err != nil {
 		// The directory or a rule let a bad address through: nothing can be sent.
@@ -69,14 +76,15 @@ func (l *line) Invite(e call.Invite) {
 		l.post(call.SendFailed{Response: localResponse(e.Leg, "", 503)})
 		return
 	}
-	l.caller = &leg{
-		line: l, which: e.Leg, late: e.Offer == call.OfferNone,
-		sink: sdp.Sink{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
+	g := &leg{
+		line: l, which: e.Leg, first: e.Offer, from: e.From, to: to,
+		sdp: sdp.Leg{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
 	}
+	l.legs[e.Leg] = g
 	sipCallID := sip.NewCallID()
 	l.post(call.Calling{Response: localResponse(e.Leg, sipCallID, 100)})
-	l.caller.session = l.config.UA.Invite(sipCallID, l.caller.outgoing, l.config.Account(l.order.Agent.User), l.caller)
-	l.config.Log.Info("leg called", "call", string(l.id), "leg", e.Leg.String(), "sip_call_id", l.caller.session.SIPCallID())
+	g.session = l.config.UA.Invite(sipCallID, g.outgoing, l.config.Account(l.order.Agent.User), g)
+	l.config.Log.Info("leg called", "call", string(l.id), "leg", e.Leg.String(), "sip_call_id", sipCallID)
 }
 
 // sipxParams adds the parameters by which a sipXecs proxy is told not to divert
@@ -91,33 +99,44 @@ func sipxParams(p sip.Params, forwarding bool) sip.Params {
 
 // Cancel implements engine.Line.
 func (l *line) Cancel(e call.Cancel) {
-	if l.caller != nil {
-		l.caller.session.Cancel(reason(e.Cause)...)
+	if g := l.legs[e.Leg]; g != nil {
+		g.session.Cancel(reason(e.Cause)...)
 	}
 }
 
 // Ack implements engine.Line.
-func (l *line) Ack(call.Ack) {
-	if l.caller == nil {
+func (l *line) Ack(e call.Ack) {
+	g := l.legs[e.Leg]
+	if g == nil {
 		return
 	}
-	body, err := l.caller.answer()
-	if err != nil {
-		l.config.Log.Warn("offer of the phone not understood", "call", string(l.id), "error", err)
+	if e.Body == call.NoBody && g.owesAnswer() {
+		e.Body = call.SinkAnswer
 	}
-	l.caller.session.Ack(sdp.MediaType, body)
+	g.session.Ack(sdp.MediaType, g.say(e.Body, e.From))
+}
+
+// Reinvite implements engine.Line.
+func (l *line) Reinvite(e call.Reinvite) {
+	g := l.legs[e.Leg]
+	if g == nil {
+		return
+	}
+	g.session.Send(dialog.Sent{
+		Method: sip.INVITE, ContentType: sdp.MediaType, Body: g.say(e.Body, e.From), Done: g.renegotiated(e.Body == call.NoBody),
+	})
 }
 
 // Refer implements engine.Line (RFC 3515 section 2.4.1).
 func (l *line) Refer(e call.Refer) {
-	if l.caller == nil {
+	g := l.legs[e.Leg]
+	if g == nil {
 		return
 	}
-	to := l.order.ReferTo
-	if to == "" {
-		to = l.order.Callee.URI
+	to := l.order.Callee.URI
+	if pin := l.order.ConfPIN; pin != "" {
+		to += "?" + confPIN + "=" + sip.EscapeHeader(pin)
 	}
-	g := l.caller
 	_, err := sip.ParseURI(to)
 	_, err2 := sip.ParseURI(l.order.ReferredBy)
 	if err = errors.Join(err, err2); err != nil {
@@ -136,25 +155,26 @@ func (l *line) Refer(e call.Refer) {
 
 // Bye implements engine.Line.
 func (l *line) Bye(e call.Bye) {
-	if l.caller == nil {
+	g := l.legs[e.Leg]
+	if g == nil {
 		return
 	}
-	l.caller.session.Send(dialog.Sent{Method: sip.BYE, Fields: reason(e.Cause), Done: func(*sip.Message, error) {
+	g.session.Send(dialog.Sent{Method: sip.BYE, Fields: reason(e.Cause), Done: func(*sip.Message, error) {
 		l.post(call.Released{Leg: e.Leg})
 	}})
 }
 
 // Respond implements engine.Line.
 func (l *line) Respond(e call.Respond) {
-	if l.caller != nil {
-		l.caller.respond(e)
+	if g := l.legs[e.Leg]; g != nil {
+		g.respond(e)
 	}
 }
 
 // Release implements engine.Line.
-func (l *line) Release(call.Release) {
-	if l.caller != nil {
-		l.caller.session.Release()
+func (l *line) Release(e call.Release) {
+	if g := l.legs[e.Leg]; g != nil {
+		g.session.Release()
 	}
 }
 

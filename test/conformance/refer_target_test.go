@@ -43,7 +43,7 @@ func TestT22Confpin(t *testing.T) {
 	for _, pin := range []string{"12&Route=<sip:e>", "1>;x=\"y\"", "a b%20+c?d;e=f", "ü,☎", "1\x002"} {
 		t.Run(pin, func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
-				l.place(func(o *call.Order) { o.ReferTo = "sip:202@example.com?X-ConfPin=" + sip.EscapeHeader(pin) })
+				l.place(func(o *call.Order) { o.ConfPIN = pin })
 				_, refer := p.answer()
 				to, err := sip.ParseNameAddr(refer.Get(sip.ReferTo))
 				if err != nil || to.Params != "" || to.Display != "" || to.URI.Params != "" || to.URI.User != "202" || to.URI.Host != "example.com" {
@@ -67,7 +67,7 @@ func TestT22BadTarget(t *testing.T) {
 	for _, to := range []string{"sip:202@example.com>;x=<sip:e", "sip:202@example.com?a=b c", "sip:@", "202"} {
 		t.Run(to, func(t *testing.T) {
 			audited(t, func(l *lab, p *phone) {
-				r := l.place(func(o *call.Order) { o.ReferTo = to })
+				r := l.place(func(o *call.Order) { o.Callee.URI = to })
 				invite := p.expect(sip.INVITE)
 				p.reply(invite, 200, extra{body: sdpBody})
 				p.expect(sip.ACK)
@@ -78,10 +78,10 @@ func TestT22BadTarget(t *testing.T) {
 	}
 }
 
-func fieldsOfRefer(t *testing.T, referTo string) (names string) {
+func fieldsOfRefer(t *testing.T, pin string) (names string) {
 	t.Helper()
 	audited(t, func(l *lab, p *phone) {
-		l.place(func(o *call.Order) { o.ReferTo = referTo })
+		l.place(func(o *call.Order) { o.ConfPIN = pin })
 		_, refer := p.answer()
 		names = fieldNames(refer)
 		p.refuseRefer(refer)

@@ -88,11 +88,19 @@ func (l *Line) Invite(e call.Invite) { l.note(e) }
 // Cancel implements engine.Line: the phone gives up at once.
 func (l *Line) Cancel(e call.Cancel) {
 	l.note(e)
-	l.Reject(487, "Request Terminated")
+	l.RejectOn(e.Leg, 487, "Request Terminated")
 }
 
 // Ack implements engine.Line.
 func (l *Line) Ack(e call.Ack) { l.note(e) }
+
+// Reinvite implements engine.Line: the phone takes it at once.
+func (l *Line) Reinvite(e call.Reinvite) {
+	l.note(e)
+	r := l.response(200, "OK")
+	r.Leg = e.Leg
+	l.post(call.Renegotiated{Response: r, SDP: call.GoodSDP})
+}
 
 // Refer implements engine.Line.
 func (l *Line) Refer(e call.Refer) { l.note(e) }
@@ -122,6 +130,31 @@ func (l *Line) Progress(status int, phrase string) {
 func (l *Line) Answer(status int, phrase string) {
 	l.post(call.Answered{Response: l.response(status, phrase)})
 }
+
+// AnswerOn is a 2xx to the INVITE of a leg, with SDP.
+func (l *Line) AnswerOn(leg call.Leg) {
+	r := l.response(200, "OK")
+	r.Leg = leg
+	r.Dialog = &call.DialogID{SIPCallID: r.SIPCallID, LocalTag: "Ours", RemoteTag: "Theirs"}
+	l.post(call.Answered{Response: r, SDP: call.GoodSDP})
+}
+
+// ProgressOn is a provisional response to the INVITE of a leg.
+func (l *Line) ProgressOn(leg call.Leg, status int, phrase string) {
+	r := l.response(status, phrase)
+	r.Leg = leg
+	l.post(call.Progress{Response: r})
+}
+
+// RejectOn is another final response to the INVITE of a leg.
+func (l *Line) RejectOn(leg call.Leg, status int, phrase string) {
+	r := l.response(status, phrase)
+	r.Leg = leg
+	l.post(call.Rejected{Response: r})
+}
+
+// HangUp is a BYE of the phone of a leg.
+func (l *Line) HangUp(leg call.Leg) { l.post(call.HungUp{Leg: leg}) }
 
 // Reject is another final response to the INVITE.
 func (l *Line) Reject(status int, phrase string) {

@@ -313,7 +313,7 @@ func TestZ05Z06Injection(t *testing.T) {
 	}
 	l := controltest.New(t, nil)
 	send(t, newHandler(l, nil), "POST", "/callcontroller/201/%2A72%23?confpin=12%26Route%3D%3Csip%3Ae%3E", as201, "")
-	if got, want := l.Signals.Last().Order.ReferTo, "sip:*72%23@example.com?X-ConfPin=12%26Route%3D%3Csip:e%3E"; got != want {
+	if got, want := l.Signals.Last().Order.ConfPIN, "12&Route=<sip:e>"; got != want {
 		t.Errorf("Refer-To is %s, want %s (row T22)", got, want)
 	}
 }

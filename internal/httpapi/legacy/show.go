@@ -17,7 +17,9 @@ const (
 
 	rowsBegin = xmlProlog + "<status-lines" + xmlns
 	rowsEnd   = "</status-lines>\n"
-	noDialogs = xmlProlog + "<dialogs" + xmlns + "</dialogs>\n"
+
+	dialogsBegin = xmlProlog + "<dialogs" + xmlns
+	dialogsEnd   = "</dialogs>\n"
 
 	statusBegin = "<status>\n\t<timestamp>"
 	callIDBegin = "</timestamp>\n\t<call-id>"
@@ -38,12 +40,14 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, p auth.Principal,
 	switch {
 	case err != nil:
 		writeError(w, r, err)
+	case ok && c.Order.Mode == call.ByStay:
+		writeXML(w, http.StatusOK, appendDialogs(nil, c))
 	case ok:
 		writeXML(w, http.StatusOK, appendRows(make([]byte, 0, sizeOfRows(c.Rows)), c.Rows))
 	case strings.EqualFold(q.or("sipMethod", control.MethodRefer), control.MethodRefer):
 		writeXML(w, http.StatusOK, appendRows(nil, nil))
 	default:
-		writeXML(w, http.StatusOK, []byte(noDialogs))
+		writeXML(w, http.StatusOK, []byte(dialogsBegin+dialogsEnd))
 	}
 }
 

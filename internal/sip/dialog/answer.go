@@ -48,10 +48,10 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 // tag has made the dialog.
 func (s *Session) again(tx *transaction.Client, tag RemoteTag) bool {
 	s.mu.Lock()
-	known, hop := s.dialog != nil && s.dialog.RemoteTag == tag, s.hop
+	known := s.dialog != nil && s.dialog.RemoteTag == tag
 	s.mu.Unlock()
 	if ack := tx.Kept(); known && ack != nil {
-		s.ua.send(hop, ack)
+		s.repeat(ack)
 	}
 	return known
 }
@@ -93,14 +93,15 @@ func (ua *UA) route(d *Dialog) (sip.URI, error) {
 	return u, err
 }
 
-// Ack acknowledges the first 2xx, with the answer when the INVITE had no offer.
+// Ack acknowledges the last 2xx to an INVITE of ours, the first or one inside the
+// dialog, with the answer when that had no offer. It does nothing when none is owed.
 func (s *Session) Ack(contentType string, body []byte) {
 	s.mu.Lock()
 	if s.dialog == nil || s.ackSent {
 		s.mu.Unlock()
 		return
 	}
-	req := s.ackOf(s.dialog, s.hop)
+	req := s.ackOf(s.dialog, s.dialog.inviteSeq, s.hop)
 	if len(body) > 0 {
 		req.Add(sip.ContentType, contentType)
 		req.Body = body
@@ -114,12 +115,13 @@ func (s *Session) Ack(contentType string, body []byte) {
 	s.ua.send(hop, ack)
 }
 
-// ackOf makes the ACK of the 2xx that made d. It carries the credentials of the
-// INVITE (section 22.1), unless it goes to a host for which they are not: straight
-// to the phone when the proxy has not recorded itself (row U17). s.mu is held.
-func (s *Session) ackOf(d *Dialog, hop []transport.Target) *sip.Message {
-	req := d.requestWith(sip.ACK, d.inviteSeq)
-	if isBound(hop, s.bound) {
+// ackOf makes the ACK of a 2xx to the INVITE with that CSeq number. It carries the
+// credentials of the INVITE (section 22.1) as long as they are those sent last, unless
+// it goes to a host for which they are not: straight to the phone when the proxy has
+// not recorded itself (row U17). s.mu is held.
+func (s *Session) ackOf(d *Dialog, seq uint32, hop []transport.Target) *sip.Message {
+	req := d.requestWith(sip.ACK, seq)
+	if seq == s.seq && isBound(hop, s.bound) {
 		addCredentials(req, s.answers)
 	}
 	return req
@@ -158,7 +160,7 @@ func (s *Session) surplus(tx *transaction.Client, d *Dialog) {
 			hop = []transport.Target{tx.Target()}
 		}
 		s.mu.Lock()
-		ack := s.ackOf(d, hop)
+		ack := s.ackOf(d, d.inviteSeq, hop)
 		s.mu.Unlock()
 		s.ua.send(hop, s.ua.ackBytes(ack, hop[0]))
 		if !known {

@@ -99,7 +99,7 @@ func (r *Request) Respond(status int, fields []sip.Field, contentType string, bo
 	resp := s.ua.response(r.Msg, status, s.localTag, fields)
 	if status < 300 && status > 100 && (r.Msg.Method == sip.INVITE || r.Msg.Method == sip.UPDATE) {
 		resp.Add(sip.Contact, s.contact)
-		s.refresh(r.Msg)
+		s.refresh(r.Msg, func() {})
 	}
 	if status >= 200 && status < 300 && r.Msg.Method == sip.INVITE {
 		s.awaitAck(unacked{r.tx, seqOf(r.Msg)})
@@ -111,35 +111,42 @@ func (r *Request) Respond(status int, fields []sip.Field, contentType string, bo
 	r.tx.Respond(resp)
 }
 
-// refresh takes a new remote target from a request that we accept (section 12.2.2,
-// RFC 6141 section 4).
-func (s *Session) refresh(req *sip.Message) {
-	c, ok := req.Contact()
-	if !ok || !c.URI.IsSIP() {
+// refresh takes a new remote target from a request that we accept, or from a 2xx to
+// one of ours (sections 12.2.1.2 and 12.2.2, RFC 6141 section 4). then is called when
+// the way to it is known; one that leads nowhere leaves the way as it was.
+func (s *Session) refresh(m *sip.Message, then func()) {
+	u, changed := s.retarget(m)
+	if !changed {
+		then()
 		return
 	}
+	s.ua.resolve(u, func(hop []transport.Target, err error) {
+		if err == nil {
+			s.mu.Lock()
+			s.hop = hop
+			s.mu.Unlock()
+		}
+		then()
+	})
+}
+
+// retarget makes the Contact of m the remote target, and tells by which URI requests
+// go from now on, and whether that may lead elsewhere.
+func (s *Session) retarget(m *sip.Message) (sip.URI, bool) {
+	c, ok := m.Contact()
+	if !ok || !c.URI.IsSIP() {
+		return sip.URI{}, false
+	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	d := s.dialog
 	if d == nil {
-		s.mu.Unlock()
-		return
+		return sip.URI{}, false
 	}
 	old := d.target
 	d.setTarget(c.URI)
 	u, err := s.ua.route(d)
-	changed := d.target != old && len(d.routes) == 0
-	s.mu.Unlock()
-	if !changed || err != nil {
-		return
-	}
-	s.ua.resolve(u, func(hop []transport.Target, err error) {
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		s.hop = hop
-		s.mu.Unlock()
-	})
+	return u, err == nil && d.target != old && len(d.routes) == 0
 }
 
 // awaitAck notes that the ACK of a 2xx is awaited, and of no 2xx before.
@@ -168,11 +175,15 @@ func (s *Session) noMoreAcks() { s.awaitAck(unacked{}) }
 // acked takes the ACK of a 2xx to an INVITE of the peer.
 func (s *Session) acked(ack *sip.Message) {
 	s.mu.Lock()
-	ours := s.unacked.seq == seqOf(ack)
-	s.mu.Unlock()
-	if ours {
-		s.noMoreAcks()
+	tx := s.unacked.tx
+	if tx == nil || s.unacked.seq != seqOf(ack) {
+		s.mu.Unlock()
+		return // That of a 2xx before, or a repetition.
 	}
+	s.unacked = unacked{}
+	s.mu.Unlock()
+	tx.Acked()
+	s.user.Acked(s, ack)
 }
 
 // unacknowledged ends the dialog when a 2xx to a re-INVITE never got its ACK

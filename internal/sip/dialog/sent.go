@@ -17,13 +17,14 @@ type Sent struct {
 	Body        []byte
 	// Sending is told the CSeq number of each try before it leaves; may be nil.
 	Sending func(seq uint32)
-	// Done gets the final response, or the error of transaction.User.Failed; may
-	// be nil. Provisional responses and answered challenges are not told.
+	// Done gets the final response, or the error of transaction.User.Failed, once;
+	// may be nil. Provisional responses and answered challenges are not told.
 	Done func(resp *sip.Message, err error)
 }
 
 // Send sends a request in the session's dialog. Challenges are answered as those
-// of the INVITE are (RFC 3261 section 22).
+// of the INVITE are (RFC 3261 section 22). The 2xx to a re-INVITE is for the caller to
+// acknowledge, by Ack, unless a BYE has ended the dialog.
 func (s *Session) Send(r Sent) {
 	s.mu.Lock()
 	d, hop := s.dialog, s.hop
@@ -54,30 +55,32 @@ type requester struct {
 	sent    Sent
 	auth    *digest.Attempt
 	uri     string // Request-URI of the last try
+
+	// session.mu guards these.
+	seq     uint32         // CSeq number of the last try
+	answers []digest.Field // what a re-INVITE carried last, for its ACK (section 22.1)
+	over    bool           // the final response has come, or none will
 }
 
 // send makes and sends the request anew, with the next CSeq number.
 func (q *requester) send(credentials []digest.Field, first bool) {
 	s := q.session
 	s.mu.Lock()
+	if q.over {
+		s.mu.Unlock()
+		return // A 2xx came behind the challenge.
+	}
 	req := q.dialog.request(q.sent.Method)
+	if first {
+		credentials = preemptive(q.auth, q.sent.Method, req.RequestURI)
+	}
 	seq := q.dialog.localSeq
+	if q.seq = seq; q.sent.Method == sip.INVITE {
+		q.answers = credentials
+	}
 	s.mu.Unlock()
 	q.uri = req.RequestURI
-	if first {
-		credentials = preemptive(q.auth, q.sent.Method, q.uri)
-	}
-	if q.sent.Method != sip.BYE {
-		req.Add(sip.Contact, s.contact)
-		req.Add(sip.Allow, s.ua.allow)
-	}
-	req.Add(sip.UserAgent, s.ua.config.UserAgent)
-	req.Fields = append(req.Fields, q.sent.Fields...)
-	addCredentials(req, credentials)
-	if len(q.sent.Body) > 0 {
-		req.Add(sip.ContentType, q.sent.ContentType)
-		req.Body = q.sent.Body
-	}
+	q.complete(req, credentials)
 	if q.sent.Sending != nil {
 		q.sent.Sending(seq)
 	}
@@ -86,9 +89,35 @@ func (q *requester) send(credentials []digest.Field, first bool) {
 	}
 }
 
+// complete adds what the dialog does not say.
+func (q *requester) complete(req *sip.Message, credentials []digest.Field) {
+	s := q.session
+	if q.sent.Method != sip.BYE {
+		req.Add(sip.Contact, s.contact)
+		req.Add(sip.Allow, s.ua.allow)
+	}
+	if q.sent.Method == sip.INVITE {
+		req.Add(sip.Supported, "")
+	}
+	req.Add(sip.UserAgent, s.ua.config.UserAgent)
+	req.Fields = append(req.Fields, q.sent.Fields...)
+	addCredentials(req, credentials)
+	if len(q.sent.Body) > 0 {
+		req.Add(sip.ContentType, q.sent.ContentType)
+		req.Body = q.sent.Body
+	}
+}
+
+// done tells the User how the request ended, once. What it was made from is let go
+// of, for its transaction lives on for a while.
 func (q *requester) done(resp *sip.Message, err error) {
-	if q.sent.Done != nil {
-		q.sent.Done(resp, err)
+	q.session.mu.Lock()
+	tell := q.sent.Done
+	q.over, q.answers = true, nil
+	q.sent.Done, q.sent.Fields, q.sent.Body = nil, nil, nil
+	q.session.mu.Unlock()
+	if tell != nil {
+		tell(resp, err)
 	}
 }
 
@@ -96,11 +125,25 @@ func (q *requester) done(resp *sip.Message, err error) {
 func (q *requester) Failed(_ *transaction.Client, err error) { q.done(nil, err) }
 
 // Response implements transaction.User.
-func (q *requester) Response(_ *transaction.Client, resp *sip.Message) {
-	if resp.Status < 200 {
-		return
+func (q *requester) Response(c *transaction.Client, resp *sip.Message) {
+	success := resp.Status < 300
+	switch {
+	case resp.Status < 200:
+	case success && q.sent.Method == sip.INVITE:
+		q.accepted(c, resp)
+	case success && q.sent.Method == sip.UPDATE:
+		q.session.refresh(resp, func() { q.done(resp, nil) })
+	case resp.Status == 401 || resp.Status == 407:
+		q.challenged(resp)
+	default:
+		q.done(resp, nil)
 	}
-	if resp.Status != 401 && resp.Status != 407 || q.tooLate() {
+}
+
+// challenged sends the request again with the credentials that the response asks
+// for, or takes it for the refusal that it then is.
+func (q *requester) challenged(resp *sip.Message) {
+	if q.tooLate() {
 		q.done(resp, nil)
 		return
 	}

@@ -27,6 +27,9 @@ type User interface {
 	Failed(s *Session, err error)
 	// Request is a request of the peer inside the dialog, to be answered by r.
 	Request(s *Session, r *Request)
+	// Acked is the ACK of our 2xx to an INVITE of the peer, told once. It has SDP when
+	// that 2xx made the offer.
+	Acked(s *Session, ack *sip.Message)
 }
 
 // Outgoing describes an INVITE. Every try of it, as after a challenge, is made from a
@@ -50,10 +53,10 @@ type Session struct {
 
 	mu        sync.Mutex
 	describe  func() Outgoing // nil when the attempt has failed, or was not ours
-	seq       uint32          // CSeq number of the INVITE as sent last
+	seq       uint32          // CSeq number of the INVITE as sent last, or of the re-INVITE that got a 2xx last
 	auth      *digest.Attempt
-	answers   []digest.Field                   // the credentials that the INVITE carried last
-	tx        weak.Pointer[transaction.Client] // of the INVITE; its layer holds it as long as it lives
+	answers   []digest.Field                   // the credentials that this INVITE carried
+	tx        weak.Pointer[transaction.Client] // of this INVITE; its layer holds it as long as it lives
 	hop       []transport.Target               // where requests inside the dialog go
 	bound     transport.Target                 // the hop for which account is; zero when it is for none
 	contact   string                           // our own, as sent
@@ -64,7 +67,7 @@ type Session struct {
 	dialog    *Dialog      // of the first 2xx
 	early     []peer
 	forks     []*Dialog // further 2xx, to be ended
-	ackSent   bool      // for the first 2xx, which is kept by tx; or not ours to send
+	ackSent   bool      // for the last 2xx, which is kept by tx; or not ours to send
 	ended     bool      // a BYE was sent or has come
 	unacked   unacked
 }
@@ -237,6 +240,16 @@ func (s *Session) Routed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dialog != nil && len(s.dialog.routes) > 0
+}
+
+// Tags are those of the dialog; the remote one is "" until it stands.
+func (s *Session) Tags() (LocalTag, RemoteTag) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dialog == nil {
+		return s.localTag, ""
+	}
+	return s.localTag, s.dialog.RemoteTag
 }
 
 // SIPCallID is the session's Call-ID.

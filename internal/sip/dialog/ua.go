@@ -208,7 +208,7 @@ func uninvited(method string) int {
 // What bodies we understand.
 const (
 	understood = "application/sdp, message/sipfrag" // in any request
-	sdpType    = "application/sdp"                  // in an INVITE
+	sdpType    = "application/sdp"                  // in an INVITE or UPDATE
 )
 
 // generic is the answer to a request that needs no dialog and no User to be
@@ -253,13 +253,13 @@ func unsupported(req *sip.Message) (status int, fields []sip.Field) {
 		return 420, []sip.Field{field(sip.Unsupported, strings.Join(unknown, ", "))}
 	}
 	accept := field(sip.Accept, understood)
-	if req.Method == sip.INVITE {
+	if offers(req) {
 		accept.Value = sdpType
 	}
 	switch e := req.Get(sip.ContentEncoding); {
 	case e != "" && !strings.EqualFold(e, "identity"):
 		return 415, []sip.Field{accept, field(sip.AcceptEncoding, "identity")}
-	case req.Method != sip.INVITE:
+	case !offers(req):
 		return 0, nil
 	case len(req.Body) > 0 && !req.ContentTypeIs(sdpType):
 		return 415, []sip.Field{accept}
@@ -268,6 +268,9 @@ func unsupported(req *sip.Message) (status int, fields []sip.Field) {
 	}
 	return 0, nil
 }
+
+// offers tells a method whose body is an offer.
+func offers(req *sip.Message) bool { return req.Method == sip.INVITE || req.Method == sip.UPDATE }
 
 // acceptsSDP tells whether an INVITE lets us answer with SDP, as it does without an
 // Accept field (section 20.1).

@@ -54,6 +54,12 @@ func (e *end) Failed(_ *dialog.Session, err error) {
 	}
 }
 
+func (e *end) Acked(_ *dialog.Session, ack *sip.Message) {
+	if len(ack.Body) > 0 {
+		e.note("ACK " + string(ack.Body))
+	}
+}
+
 func (e *end) Request(_ *dialog.Session, r *dialog.Request) {
 	e.note(r.Msg.Method)
 	r.Respond(200, nil, "", nil)

@@ -1,0 +1,325 @@
+package call
+
+import "time"
+
+// The wait before a re-INVITE is tried again that met one of the phone: the
+// controller owns the Call-ID of both legs (RFC 3261 section 14.1).
+const (
+	glareWait   = 2100 * time.Millisecond
+	glareSpread = 1900 * time.Millisecond
+)
+
+func (m *machine) invite(e Event) {
+	m.own()
+	switch e := e.(type) {
+	case Start:
+		m.stayStart()
+	case Progress:
+		m.legProgress(e.Response)
+	case Answered:
+		m.legAnswered(e)
+	case Rejected:
+		m.legFailed(e.Response, m.bridge.by(e.Leg))
+	case SendFailed:
+		m.legFailed(e.Response, ByServer)
+	case Renegotiated:
+		m.renegotiated(e)
+	case Reinvited:
+		m.reoffered(e)
+	case Acked:
+		m.acked(e)
+	case Notified:
+		m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 481})
+	case HungUp:
+		m.legHungUp(e)
+	case Released:
+		m.legReleased(e.Leg)
+	case Lost:
+		m.legLost(e.Leg)
+	case TimerFired:
+		m.bridgeTimer(e.Timer)
+	case Transfer:
+		m.transfer(e)
+	case Hangup:
+		m.stayHangup(e.By)
+	}
+}
+
+// own makes the step's own copy of the bridge: what was published stays as it is.
+func (m *machine) own() {
+	b := bridge{callee: Callee, target: numLegs}
+	if m.bridge != nil {
+		b = *m.bridge
+	}
+	m.bridge = &b
+}
+
+func (m *machine) stayStart() {
+	if m.State != Queued {
+		return
+	}
+	m.State = CallingCaller
+	m.callLeg(Caller, side{party: &m.Order.Caller, offer: m.flow.offer})
+}
+
+// callLeg calls the party of a side.
+func (m *machine) callLeg(l Leg, s side) {
+	s.state = Trying
+	m.bridge.side[l] = s
+	m.do(StartTimer{Timer: RingTimer, After: m.Order.RingTimeout})
+	m.do(Invite{Leg: l, Offer: s.offer, To: s.party, From: m.bridge.other(l)})
+}
+
+// callCallee calls the called party without SDP: its phone makes the offer (RFC
+// 3725 section 4.4).
+func (m *machine) callCallee() {
+	m.State = CallingCallee
+	m.callLeg(m.bridge.callee, side{party: &m.Order.Callee, offer: OfferNone})
+}
+
+// canFallBack tells whether a refused REFER turns the call into one of INVITE mode.
+func (m *machine) canFallBack(status int) bool {
+	never := status == 405 || status == 420 || status == 501 || status == 603
+	return never && m.Order.Fallback && m.State == CallerAnswered && m.CallerLeg == Confirmed
+}
+
+// fallBack goes on in INVITE mode with the leg that has been answered.
+func (m *machine) fallBack() {
+	m.flow.subscription = concluded
+	m.own()
+	m.bridge.side[Caller] = side{party: &m.Order.Caller, state: Confirmed, offer: m.flow.offer}
+	m.callCallee()
+}
+
+func (m *machine) legProgress(r Response) {
+	s := &m.bridge.side[r.Leg]
+	if !s.calling() {
+		return
+	}
+	switch {
+	case r.Status >= 200: // A challenge: the INVITE starts again.
+		s.dialog, s.state = nil, Trying
+		return
+	case r.Status == 100:
+		s.state = max(s.state, Proceeding)
+	default:
+		s.state = Early
+		m.ringing(r.Leg)
+	}
+	if r.Dialog != nil {
+		s.dialog = r.Dialog
+	}
+	m.fallbackRow(r)
+}
+
+func (m *machine) ringing(l Leg) {
+	switch {
+	case m.State == CallingCaller && l == m.bridge.caller:
+		m.State = CallerRinging
+	case m.State == CallingCallee && l == m.bridge.callee:
+		m.State = CalleeRinging
+	}
+}
+
+// fallbackRow tells clients of REFER mode of the called party's leg in the form in
+// which they would have heard of it.
+func (m *machine) fallbackRow(r Response) {
+	if m.Order.Mode == ByRefer && r.Leg == Callee && m.State != Ended {
+		m.notifyRow(r)
+	}
+}
+
+func (m *machine) legAnswered(e Answered) {
+	b, s := m.bridge, &m.bridge.side[e.Leg]
+	if !s.calling() {
+		return
+	}
+	m.fallbackRow(e.Response)
+	s.state, s.dialog, s.owed = Confirmed, e.Dialog, true
+	if s.cancelling {
+		// The 2xx crossed our CANCEL (RFC 3261 section 15, RFC 5407 section 3.1.2).
+		m.drop(e.Leg, Cause{Status: 487})
+		return
+	}
+	m.do(StopTimer{RingTimer})
+	switch e.Leg {
+	case b.target:
+		m.targetAnswered(e.SDP)
+	case b.callee:
+		m.calleeAnswered(e)
+	default:
+		m.ack(e.Leg, NoBody)
+		m.callCallee()
+	}
+}
+
+func (m *machine) calleeAnswered(e Answered) {
+	switch {
+	case e.SDP != GoodSDP: // Row F19.
+		m.finish(Outcome{Failed, Callee, 488, ByServer}, Cause{Status: 488})
+	case m.bridge.side[e.Leg].offer == OfferPeer:
+		m.ack(e.Leg, NoBody)
+		m.join(e.Leg)
+	default:
+		m.join(e.Leg)
+	}
+}
+
+// ack acknowledges the leg's 2xx, if that is still owed.
+func (m *machine) ack(l Leg, b Body) {
+	s := &m.bridge.side[l]
+	if !s.owed {
+		return
+	}
+	s.owed = false
+	a := Ack{Leg: l, Body: b}
+	if b == PeerSDP {
+		a.From = m.bridge.ex.peerOf(l)
+	}
+	m.do(a)
+}
+
+// legFailed takes the end of a leg's INVITE without a 2xx.
+func (m *machine) legFailed(r Response, by string) {
+	s := &m.bridge.side[r.Leg]
+	if !s.calling() {
+		return
+	}
+	m.fallbackRow(r)
+	m.do(Release{r.Leg})
+	if by != ByServer && m.retryLeg(r.Leg, r.Status) {
+		return
+	}
+	s.state = Terminated
+	o := Outcome{resultOf(r.Status), m.bridge.role(r.Leg), r.Status, by}
+	if by == ByServer {
+		o.Result = Unreachable
+		if r.Status == 408 {
+			o.Result = TimedOut
+		}
+	}
+	if r.Leg == m.bridge.target {
+		m.transferFailed(o)
+		return
+	}
+	m.finish(o, Cause{r.Status, clip(fragPhrase(r.Line), maxCauseText)})
+}
+
+// retryLeg calls once more when the phone did not like the offer: the calling party
+// with the other form (row F02), the called party with what the calling party's
+// phone answered last (row F06).
+func (m *machine) retryLeg(l Leg, status int) bool {
+	s := m.bridge.side[l]
+	if s.retried || s.cancelling || m.State == Ended {
+		return false
+	}
+	disliked := status == 488 || status == 606 || status == 415
+	switch {
+	case l == m.bridge.caller && disliked:
+		s.offer = s.offer.other()
+		m.flow.offer = s.offer
+		m.State = CallingCaller
+	case l == m.bridge.callee && (disliked || status == 400):
+		s.offer = OfferPeer
+		m.State = CallingCallee
+	default:
+		return false
+	}
+	s.retried, s.dialog = true, nil
+	m.callLeg(l, s)
+	return true
+}
+
+func (m *machine) legHungUp(e HungUp) {
+	s := &m.bridge.side[e.Leg]
+	if s.state != Confirmed {
+		m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 481})
+		return
+	}
+	m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 200})
+	s.state, s.owed = Terminated, false
+	m.do(Release{e.Leg})
+	switch {
+	case m.State == Ended || e.Leg != m.bridge.caller && e.Leg != m.bridge.callee && e.Leg != m.bridge.target:
+	case e.Leg == m.bridge.target:
+		m.transferFailed(Outcome{Cancelled, Target, 0, ByTarget})
+	case m.State == Connected || m.State == Transferring:
+		m.finish(Outcome{Result: Completed, SIPCode: 200, EndedBy: m.bridge.by(e.Leg)}, Cause{})
+	default:
+		m.finish(Outcome{Cancelled, m.bridge.role(e.Leg), 0, m.bridge.by(e.Leg)}, Cause{Status: 487})
+	}
+}
+
+func (m *machine) legReleased(l Leg) {
+	if s := &m.bridge.side[l]; s.state == Confirmed && s.bye {
+		s.state = Terminated
+		m.do(Release{l})
+	}
+}
+
+// legLost ends a call one of whose legs the adapter had to end.
+func (m *machine) legLost(l Leg) {
+	s := &m.bridge.side[l]
+	if s.state != Confirmed {
+		return
+	}
+	s.state, s.owed = Terminated, false
+	m.do(Release{l})
+	if l == m.bridge.caller || l == m.bridge.callee {
+		m.finish(Outcome{Failed, m.bridge.role(l), 408, ByServer}, Cause{Status: 408})
+	}
+}
+
+func (m *machine) bridgeTimer(t Timer) {
+	b := m.bridge
+	switch {
+	case m.State == Ended:
+	case t == GlareTimer && b.ex.stage == glare:
+		m.join(b.ex.from)
+	case t == DurationTimer:
+		m.finish(Outcome{Result: Completed, SIPCode: 200, EndedBy: ByServer}, Cause{})
+	case t == RingTimer && b.target != numLegs && b.side[b.target].calling():
+		m.transferFailed(Outcome{NoAnswer, Target, 408, ByServer})
+	case t == RingTimer && b.side[b.callee].calling():
+		m.finish(Outcome{NoAnswer, Callee, 0, ByServer}, Cause{Status: 408})
+	case t == RingTimer && b.side[b.caller].calling():
+		m.finish(Outcome{NoAnswer, Caller, 0, ByServer}, Cause{Status: 408})
+	}
+}
+
+func (m *machine) stayHangup(by string) {
+	if m.State == Connected || m.State == Transferring {
+		m.finish(Outcome{Result: Completed, SIPCode: 200, EndedBy: by}, Cause{})
+		return
+	}
+	m.finish(Outcome{Result: Cancelled, EndedBy: by}, Cause{Status: 487})
+}
+
+// finish ends the call: what waits is answered, and every leg that is left goes at
+// once, with the cause.
+func (m *machine) finish(o Outcome, c Cause) {
+	if m.State == Ended {
+		return
+	}
+	m.Outcome, m.State = o, Ended
+	m.do(StopTimer{RingTimer})
+	m.do(StopTimer{DurationTimer})
+	m.abortExchange()
+	for l := range numLegs {
+		m.drop(l, c)
+	}
+}
+
+// drop hangs up a leg, or gives its INVITE up.
+func (m *machine) drop(l Leg, c Cause) {
+	s := &m.bridge.side[l]
+	switch {
+	case s.calling() && !s.cancelling:
+		s.cancelling = true
+		m.do(Cancel{l, c})
+	case s.up():
+		m.ack(l, Refusal)
+		s.bye = true
+		m.do(Bye{l, c})
+	}
+}

@@ -1,0 +1,146 @@
+package sdp
+
+import (
+	"slices"
+	"strings"
+)
+
+// slot is an m= line of a leg's session. Its place never changes (RFC 3264 section 8).
+type slot struct {
+	kind string // media type, "audio"
+	peer int16  // the slot of the other leg that it talks with, or unpaired
+}
+
+const unpaired = -1
+
+// begin remembers the one stream of the first offer, which most legs never need.
+func (s *Leg) begin() {
+	if len(s.slots) == 0 && s.version > 0 {
+		s.slots = []slot{{kind: "audio", peer: unpaired}}
+	}
+}
+
+// see notes that the phone's description has a media type at place i.
+func (s *Leg) see(i int, kind string) {
+	s.begin()
+	switch {
+	case i == len(s.slots):
+		s.slots = append(s.slots, slot{kind: strings.Clone(kind), peer: unpaired})
+	case s.slots[i].kind != kind: // RFC 3264 section 8.2: a place is used again.
+		s.slots[i] = slot{kind: strings.Clone(kind), peer: unpaired}
+	}
+}
+
+// PassOffer gives what the phone of from offers as the leg's phone may be told it:
+// the m= lines in the order in which that phone knows them, never fewer (row F08), an
+// o= line of the leg, and everything else byte for byte, but that every line ends with
+// CRLF. It fails exactly when Check does.
+func (s *Leg) PassOffer(from *Leg, offer []byte) ([]byte, error) {
+	d, err := parse(offer)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range d.media {
+		from.see(i, m.Type)
+	}
+	s.pair(from, d)
+	var b strings.Builder
+	for j := range s.slots {
+		if i := s.slots[j].peer; i != unpaired {
+			b.WriteString(d.media[i].text)
+			continue
+		}
+		b.WriteString("m=" + s.slots[j].kind + " 0 RTP/AVP 0\r\n")
+	}
+	return s.write(d, b.String()), nil
+}
+
+// pair finds for each m= line of the offer its place in the leg's session: the one
+// that it has, else a free one of the same type, else a new one.
+func (s *Leg) pair(from *Leg, d description) {
+	s.begin()
+	for j := range s.slots {
+		i := int(s.slots[j].peer)
+		if i == unpaired || i >= len(d.media) || from.slots[i].peer != int16(j) || from.slots[i].kind != s.slots[j].kind {
+			s.slots[j].peer = unpaired // It was of a leg that has gone, or of a stream that has.
+		}
+	}
+	for i, m := range d.media {
+		if j := int(from.slots[i].peer); j != unpaired && j < len(s.slots) && s.slots[j].peer == int16(i) {
+			continue
+		}
+		from.slots[i].peer = unpaired
+		if m.Port != 0 || len(s.slots) < len(d.media) && !slices.ContainsFunc(d.media, live) {
+			s.place(from, i, m.Type)
+		}
+	}
+}
+
+// place joins the slot i of from with a free one.
+func (s *Leg) place(from *Leg, i int, kind string) {
+	j := slices.IndexFunc(s.slots, func(t slot) bool { return t.peer == unpaired && t.kind == kind })
+	if j < 0 {
+		j = len(s.slots)
+		s.slots = append(s.slots, slot{kind: strings.Clone(kind)})
+	}
+	s.slots[j].peer, from.slots[i].peer = int16(i), int16(j)
+}
+
+// PassAnswer gives what the phone of from answered to PassOffer of offer, for the leg
+// whose phone made that: as many m= lines as it offered, in its order, those that the
+// other phone never heard of refused with port 0 (RFC 3264 section 6, row F09).
+func (s *Leg) PassAnswer(from *Leg, offer, answer []byte) ([]byte, error) {
+	asked, err := parse(offer)
+	if err != nil {
+		return nil, err
+	}
+	d, err := parse(answer)
+	if err != nil {
+		return nil, err
+	}
+	for j, m := range d.media {
+		if j < len(from.slots) {
+			from.see(j, m.Type)
+		}
+	}
+	var b strings.Builder
+	for i, m := range asked.media {
+		if text, ok := s.answered(i, m, d); ok {
+			b.WriteString(text)
+			continue
+		}
+		m.refuse(&b)
+	}
+	return s.write(d, b.String()), nil
+}
+
+// answered gives the section that answers the offered one in slot i.
+func (s *Leg) answered(i int, offered medium, d description) (string, bool) {
+	if i >= len(s.slots) || offered.Port == 0 {
+		return "", false
+	}
+	j := int(s.slots[i].peer)
+	if j == unpaired || j >= len(d.media) || d.media[j].Type != offered.Type {
+		return "", false
+	}
+	return d.media[j].text, true
+}
+
+// Refuse answers an offer by refusing every stream (rows F10 and F11).
+func (s *Leg) Refuse(offer []byte) ([]byte, error) {
+	d, err := parse(offer)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	s.session(&b)
+	for i := range d.media {
+		d.media[i].refuse(&b)
+	}
+	return s.seal(b.String()), nil
+}
+
+// write puts a description together again, with the leg's own o= line.
+func (s *Leg) write(d description, media string) []byte {
+	return []byte(d.version + s.origin(d.session+media) + d.session + media)
+}
