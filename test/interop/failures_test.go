@@ -100,7 +100,7 @@ func TestReferIsRefused(t *testing.T) {
 		t.Run(test.code, func(t *testing.T) {
 			t.Parallel()
 			l := useLab(t, test.calling)
-			server := runServer(t, l, settings{})
+			server := runServer(t, l, settings{fallback: "off"})
 			call := server.place(t, test.calling, lab.BaresipB, nil)
 			rows := answered.then("NOTIFY " + test.code)
 			call.wantRows(patience, rows)

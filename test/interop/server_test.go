@@ -27,6 +27,7 @@ type settings struct {
 	proxy         string        // sip.proxy; empty: the lab's, over UDP
 	trusted       string        // http.trusted; empty: nobody
 	notifyTimeout time.Duration // refer.notify_timeout; 0: 32 s, the default
+	fallback      string        // refer.fallback; empty: invite, the default
 	drainLimit    time.Duration // drain.limit; 0: 30 s, the default
 }
 
@@ -83,6 +84,7 @@ func runServer(t *testing.T, l *lab.Lab, s settings) *server {
 		"Proxy":   cmp.Or(s.proxy, "sip:"+l.Proxy().Address()),
 		"Account": lab.ControllerUser, "AccountPassword": lab.Password(lab.ControllerUser),
 		"Trusted": s.trusted, "Users": users(l),
+		"Fallback":      cmp.Or(s.fallback, "invite"),
 		"NotifyTimeout": cmp.Or(s.notifyTimeout, 32*time.Second), "DrainLimit": cmp.Or(s.drainLimit, 30*time.Second),
 	})
 	srv := &server{process: runBinary(t, dir, "serve", "--config", config), http: "http://" + plain, https: "https://" + tls}

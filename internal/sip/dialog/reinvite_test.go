@@ -366,6 +366,7 @@ func TestReinviteUnanswered(t *testing.T) {
 		var got error
 		e.session.Send(dialog.Sent{Method: sip.INVITE, Done: func(_ *sip.Message, err error) { got = err }})
 		time.Sleep(33 * time.Second)
+		synctest.Wait()
 		if !errors.Is(got, transaction.ErrTimeout) {
 			t.Errorf("Done was told %v", got)
 		}
