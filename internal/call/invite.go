@@ -237,7 +237,8 @@ func (m *machine) legHungUp(e HungUp) {
 		return
 	}
 	m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 200})
-	s.state, s.owed = Terminated, false
+	m.ack(e.Leg, Refusal) // Else it would repeat its 2xx for 32 s.
+	s.state = Terminated
 	m.do(Release{e.Leg})
 	switch {
 	case m.State == Ended || e.Leg != m.bridge.caller && e.Leg != m.bridge.callee && e.Leg != m.bridge.target:
@@ -263,7 +264,8 @@ func (m *machine) legLost(l Leg) {
 	if s.state != Confirmed {
 		return
 	}
-	s.state, s.owed = Terminated, false
+	m.ack(l, Refusal)
+	s.state = Terminated
 	m.do(Release{l})
 	if l == m.bridge.caller || l == m.bridge.callee {
 		m.finish(Outcome{Failed, m.bridge.role(l), 408, ByServer}, Cause{Status: 408})

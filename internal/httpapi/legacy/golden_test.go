@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"callcontroller/internal/auth"
+	"callcontroller/internal/call"
 	"callcontroller/internal/control/controltest"
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
@@ -131,7 +132,10 @@ func (s *story) act(text string) {
 		act(n, phrase)
 		return
 	}
+	leg, rest2, _ := strings.Cut(rest, " ")
 	switch verb {
+	case "leg": // what the phone of a leg does, in INVITE mode
+		s.actOn(line, legs[leg], rest2)
 	case "pass":
 		d, err := time.ParseDuration(rest)
 		if err != nil {
@@ -149,6 +153,25 @@ func (s *story) act(text string) {
 	default:
 		s.Fatalf("the phone cannot %q", text)
 	}
+}
+
+var legs = map[string]call.Leg{"caller": call.Caller, "callee": call.Callee, "target": call.Target}
+
+func (s *story) actOn(line *controltest.Line, leg call.Leg, what string) {
+	s.Helper()
+	switch verb, rest, _ := strings.Cut(what, " "); verb {
+	case "rings":
+		line.ProgressOn(leg, 180, "Ringing")
+	case "answers":
+		line.AnswerOn(leg)
+	case "refuses":
+		line.RejectOn(leg, 486, "Busy Here")
+	case "hangs":
+		line.HangUp(leg)
+	default:
+		s.Fatalf("the phone of the %s cannot %q %q", leg, verb, rest)
+	}
+	synctest.Wait()
 }
 
 func (s *story) unquote(text string) string {
