@@ -82,6 +82,13 @@ type (
 		Body    Body
 		From    Leg // of PeerSDP
 	}
+	// Forward sends a request of the phone of From inside the leg's dialog, and answers
+	// it as the leg's phone does.
+	Forward struct {
+		Leg     Leg
+		From    Leg
+		Request Request
+	}
 	// Release lets go of the leg: nothing is expected of it any more.
 	Release struct{ Leg Leg }
 	// StartTimer sets a deadline, anew if it runs already.
@@ -101,6 +108,7 @@ func (Reinvite) effect()   {}
 func (Refer) effect()      {}
 func (Bye) effect()        {}
 func (Respond) effect()    {}
+func (Forward) effect()    {}
 func (Release) effect()    {}
 func (StartTimer) effect() {}
 func (StopTimer) effect()  {}

@@ -118,6 +118,11 @@ type (
 		Leg Leg
 		SDP SDP
 	}
+	// Informed is an INFO of the phone, such as DTMF (RFC 6086).
+	Informed struct {
+		Leg     Leg
+		Request Request
+	}
 	// HungUp is a BYE of the phone.
 	HungUp struct {
 		Leg     Leg
@@ -150,6 +155,7 @@ func (Reinvited) event()    {}
 func (Renegotiated) event() {}
 func (Acked) event()        {}
 func (Transfer) event()     {}
+func (Informed) event()     {}
 func (HungUp) event()       {}
 func (Released) event()     {}
 func (Lost) event()         {}

@@ -246,6 +246,20 @@ func (m *machine) pass(e Reinvited) {
 	m.do(r)
 }
 
+// informed passes an INFO on to the phone that the leg's phone talks with.
+func (m *machine) informed(e Informed) {
+	b := m.bridge
+	talks := (m.State == Connected || m.State == Transferring) && e.Leg != b.target
+	switch {
+	case !b.side[e.Leg].up() && !b.side[e.Leg].calling():
+		m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 481})
+	case !talks:
+		m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 415})
+	default:
+		m.do(Forward{Leg: b.other(e.Leg), From: e.Leg, Request: e.Request})
+	}
+}
+
 // acked takes the answer in the ACK of a phone that had asked for an offer.
 func (m *machine) acked(e Acked) {
 	x := m.bridge.ex

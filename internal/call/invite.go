@@ -30,6 +30,8 @@ func (m *machine) invite(e Event) {
 		m.acked(e)
 	case Notified:
 		m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 481})
+	case Informed:
+		m.informed(e)
 	case HungUp:
 		m.legHungUp(e)
 	case Released:

@@ -53,6 +53,8 @@ func (m *machine) refer(e Event) {
 		m.notified(e)
 	case Reinvited:
 		m.reinvited(e)
+	case Informed:
+		m.do(Respond{Leg: Caller, Request: e.Request, Status: 415}) // It talks with nobody but the sink.
 	case HungUp:
 		m.hungUp(e)
 	case Released:

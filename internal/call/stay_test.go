@@ -171,3 +171,25 @@ func checkStay(t *rapid.T, before, after Call, e Event) {
 		}
 	}
 }
+
+func BenchmarkInviteCall(b *testing.B) {
+	o := order()
+	o.Mode = ByStay
+	events := []Event{
+		Start{}, Calling{on(Caller, 100)}, Progress{on(Caller, 100)}, Progress{on(Caller, 180)}, Answered{Response: on(Caller, 200), SDP: GoodSDP},
+		Calling{on(Callee, 100)}, Progress{on(Callee, 100)}, Progress{on(Callee, 180)}, Answered{Response: on(Callee, 200), SDP: GoodSDP},
+		Renegotiated{on(Caller, 200), GoodSDP}, HungUp{Leg: Callee}, Released{Leg: Caller},
+	}
+	b.ReportAllocs()
+	effects := make([]Effect, 0, 8) // Used again, as the engine does.
+	for b.Loop() {
+		c := New("id", o)
+		for _, e := range events {
+			c, effects = Step(c, e, effects[:0])
+		}
+		if !c.Over() {
+			b.Fatal("the call is not over")
+		}
+	}
+	b.ReportMetric(float64(len(events)), "steps/op")
+}

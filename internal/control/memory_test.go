@@ -24,6 +24,7 @@ func (noLine) Reinvite(call.Reinvite)                                       {}
 func (noLine) Refer(call.Refer)                                             {}
 func (noLine) Bye(call.Bye)                                                 {}
 func (noLine) Respond(call.Respond)                                         {}
+func (noLine) Forward(call.Forward)                                         {}
 func (noLine) Release(call.Release)                                         {}
 
 func heap() int64 {

@@ -33,6 +33,7 @@ type Line interface {
 	Refer(call.Refer)
 	Bye(call.Bye)
 	Respond(call.Respond)
+	Forward(call.Forward)
 	Release(call.Release)
 }
 

@@ -67,6 +67,7 @@ func (l *fakeLine) Ack(call.Ack)           { l.do("ACK") }
 func (l *fakeLine) Reinvite(call.Reinvite) { l.do("re-INVITE") }
 func (l *fakeLine) Refer(call.Refer)       { l.do("REFER") }
 func (l *fakeLine) Bye(call.Bye)           { l.do("BYE") }
+func (l *fakeLine) Forward(call.Forward)   { l.do("forward") }
 func (l *fakeLine) Release(call.Release)   { l.do("release") }
 func (l *fakeLine) Respond(e call.Respond) { l.do("respond " + strconv.Itoa(int(e.Request))) }
 

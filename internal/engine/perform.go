@@ -24,6 +24,8 @@ func (r *Running) perform(f call.Effect) {
 		r.line.Bye(f)
 	case call.Respond:
 		r.line.Respond(f)
+	case call.Forward:
+		r.line.Forward(f)
 	case call.Release:
 		r.line.Release(f)
 	case call.StartTimer:

@@ -207,6 +207,8 @@ func (g *leg) event(s *dialog.Session, id call.Request, r *dialog.Request) call.
 	switch r.Msg.Method {
 	case sip.INVITE, sip.UPDATE:
 		return call.Reinvited{Leg: g.which, Request: id, SDP: g.hear(r.Msg, true), Update: r.Msg.Method == sip.UPDATE}
+	case sip.INFO:
+		return call.Informed{Leg: g.which, Request: id}
 	case sip.NOTIFY:
 		return call.Notified{
 			Leg: g.which, Request: id, SIPCallID: s.SIPCallID(), At: time.Now(),

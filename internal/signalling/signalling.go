@@ -24,7 +24,7 @@ const contactUser = "callcontroller"
 
 // Methods are those that a Signaller's dialogs take from the phones, in the form of
 // dialog.Config.Allow.
-var Methods = []string{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.NOTIFY, sip.UPDATE}
+var Methods = []string{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.NOTIFY, sip.UPDATE, sip.INFO}
 
 // Config is what a Signaller needs.
 type Config struct {
@@ -169,6 +169,49 @@ func (l *line) Respond(e call.Respond) {
 	if g := l.legs[e.Leg]; g != nil {
 		g.respond(e)
 	}
+}
+
+// Forward implements engine.Line. Of the request only what says what its body is goes
+// over (row U42).
+func (l *line) Forward(e call.Forward) {
+	from, to := l.legs[e.From], l.legs[e.Leg]
+	if from == nil || to == nil {
+		return
+	}
+	r := from.take(e.Request)
+	if r == nil {
+		return
+	}
+	s := dialog.Sent{Method: r.Msg.Method, ContentType: r.Msg.Get(sip.ContentType), Body: r.Msg.Body, Done: func(resp *sip.Message, err error) {
+		l.forwarded(to, r, resp, err)
+	}}
+	if p := r.Msg.GetOther(infoPackage); p != "" {
+		s.Fields = append(s.Fields, sip.Field{Name: infoPackage, Value: p})
+	}
+	to.session.Send(s)
+}
+
+// infoPackage is the field that names what an INFO is about (RFC 6086 section 7.1).
+const infoPackage = "Info-Package"
+
+// forwarded answers the request with what came of it. A dialog that the other phone
+// does not know any more is over (RFC 5057 section 5.1, row U37).
+func (l *line) forwarded(to *leg, r *dialog.Request, resp *sip.Message, err error) {
+	status := 0
+	if err != nil {
+		status = statusOf(err)
+	} else {
+		status = resp.Status
+	}
+	if status == 408 || status == 481 {
+		r.Respond(480, nil, "", nil)
+		l.post(call.Lost{Leg: to.which})
+		return
+	}
+	if status == 401 || status == 407 || status >= 300 && status < 400 {
+		status = 403
+	}
+	r.Respond(status, nil, "", nil)
 }
 
 // Release implements engine.Line.

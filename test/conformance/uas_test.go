@@ -88,7 +88,7 @@ func TestU30CSeqOrder(t *testing.T) {
 
 // unhandled are the methods that are answered but do nothing, and with what.
 var unhandled = map[string]string{
-	sip.INFO: "405", sip.MESSAGE: "405", sip.PUBLISH: "405", sip.PRACK: "405", sip.REGISTER: "405",
+	sip.MESSAGE: "405", sip.PUBLISH: "405", sip.PRACK: "405", sip.REGISTER: "405",
 	sip.SUBSCRIBE: "489", "FOO": "501", "invite": "501", sip.OPTIONS: "200",
 }
 
@@ -101,7 +101,7 @@ func wantAnswer(t *testing.T, method string, m received) {
 	if m.ToTag() == "" {
 		t.Errorf("%s: no To tag in\n%s", method, m.Raw())
 	}
-	if got, want := m.Get(sip.Allow), "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, UPDATE"; got != want {
+	if got, want := m.Get(sip.Allow), "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, UPDATE, INFO"; got != want {
 		t.Errorf("%s: Allow %q, want %q", method, got, want)
 	}
 	if method == sip.OPTIONS && (!m.Has(sip.Supported) || !m.Contains(sip.Accept, "application/sdp") || !m.Contains(sip.Accept, "message/sipfrag")) {
@@ -164,7 +164,7 @@ func TestU31OutOfDialog(t *testing.T) {
 				t.Errorf("another answer to a copy of %s:\n%s\n%s", method, first.Raw(), again.Raw())
 			}
 		}
-		for method, want := range map[string]string{sip.BYE: "481", sip.NOTIFY: "481", sip.CANCEL: "481", sip.REFER: "405"} {
+		for method, want := range map[string]string{sip.BYE: "481", sip.NOTIFY: "481", sip.CANCEL: "481", sip.REFER: "603"} {
 			p.send(p.outside(method, extra{}))
 			if m := p.next(); name(m) != want {
 				t.Errorf("%s outside any dialog: %s, want %s", method, name(m), want)

@@ -26,7 +26,8 @@ type server struct {
 	layer  *transport.Layer
 	wheel  *timing.Wheel
 
-	referLimit time.Duration // of the calls that are placed
+	mode       call.Mode     // of the calls that are placed
+	referLimit time.Duration // the same
 }
 
 // serve starts a server on a network. proxy is its outbound proxy; without a host
@@ -64,6 +65,7 @@ func (s *server) close(tb testing.TB) {
 func (s *server) call(i int, callerHost string) *engine.Running {
 	agent := fmt.Sprintf("sip:agent%d@example.com", i)
 	r := s.engine.Add(call.New(call.ID(fmt.Sprintf("%026d", i)), &call.Order{
+		Mode:   s.mode,
 		Agent:  call.Party{URI: agent, Display: fmt.Sprintf("Agent %d", i), User: fmt.Sprintf("agent%d", i)},
 		Caller: call.Party{URI: fmt.Sprintf("sip:%d@%s", i, callerHost)}, Callee: call.Party{URI: fmt.Sprintf("sip:c%d@example.com", i)},
 		ReferredBy: agent, RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: s.referLimit, MaxRows: 100,

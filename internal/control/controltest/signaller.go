@@ -114,6 +114,9 @@ func (l *Line) Bye(e call.Bye) {
 // Respond implements engine.Line.
 func (l *Line) Respond(e call.Respond) { l.note(e) }
 
+// Forward implements engine.Line.
+func (l *Line) Forward(e call.Forward) { l.note(e) }
+
 // Release implements engine.Line.
 func (l *Line) Release(e call.Release) { l.note(e) }
 

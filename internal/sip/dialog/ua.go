@@ -240,6 +240,9 @@ func (ua *UA) untaken(method string) int {
 		if slices.Contains(ua.config.Allow, method) {
 			return 0
 		}
+		if method == sip.REFER {
+			return 603 // No phone gives orders here (RFC 3515 section 2.4.2).
+		}
 		return 405
 	default:
 		return 501
