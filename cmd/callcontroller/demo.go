@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"callcontroller/internal/app"
 	"callcontroller/internal/config"
@@ -27,7 +28,7 @@ type demo struct {
 	SIPPort   int  `default:"5060" help:"Port of the demonstration's proxy; a free one when it is taken."`
 	HTTPSPort int  `name:"https-port" default:"6666" help:"HTTPS port; a free one when it is taken."`
 	HTTPPort  int  `name:"http-port" default:"6667" help:"HTTP port; a free one when it is taken."`
-	Once      bool `help:"End after the call."`
+	Once      bool `help:"End after the calls."`
 }
 
 // Run shows a whole call in one process, and stays up for the visitor's own.
@@ -54,8 +55,12 @@ func (d *demo) Run(out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx))) }()
 
 	story.intro(server)
-	if err := story.placeCall(ctx, server.HTTP()[0]); err != nil {
-		return err
+	client := newClient(story, server.HTTP()[0])
+	defer client.http.CloseIdleConnections()
+	for _, act := range []func(context.Context) error{client.placeCall, client.transferCall} {
+		if err := act(ctx); err != nil {
+			return err
+		}
 	}
 	if d.Once {
 		return nil
@@ -85,8 +90,8 @@ func (d *demo) startServer(ctx context.Context, world *sandbox.Sandbox, data str
 		{Scheme: "https", Host: "127.0.0.1", Port: freePort(d.HTTPSPort)},
 		{Scheme: "http", Host: "127.0.0.1", Port: freePort(d.HTTPPort)},
 	}
-	c.Data = data
-	for _, name := range []string{"201", "202", "203", "204", "205", "206"} {
+	c.Data, c.Drain.Limit = data, time.Second
+	for _, name := range []string{"201", "202", "203", "204", "205", "206", "207"} {
 		c.Users.Inline = append(c.Users.Inline, directory.User{
 			Name: name, DisplayName: "User " + name, Identity: name + "@" + sandbox.DemoDomain, PIN: secret.New(demoPIN),
 		})
@@ -119,7 +124,7 @@ func (s *story) intro(a *app.App) {
 	s.print(fmt.Sprintf(`callcontroller demo: everything in this process, on this machine only.
 
   proxy and registrar   %s   (domain %s)
-  simulated phones      201 and 202 answer, 203 is busy, 204 rings for ever
+  simulated phones      201, 202 and 207 answer, 203 is busy, 204 rings for ever
   the server            %s
 
 `, s.world.URI(), sandbox.DemoDomain, strings.Join(a.HTTP(), "   ")))
@@ -133,6 +138,8 @@ Now it is your turn. The server stays up until you press Ctrl-C. Every user's PI
 
   curl -k -X POST -u 201:%[1]s %[2]s/callcontroller/201/202     place a call
   curl -k -u 201:%[1]s %[2]s/callcontroller/201/202             how far it has come
+  curl -k -X POST -u 201:%[1]s "%[2]s/callcontroller/201/202?sipMethod=INVITE"               the server stays in the call
+  curl -k -X POST -u 201:%[1]s "%[2]s/callcontroller/201/202?action=transfer&target=207"     give it to 207
   curl -k -X POST -u 201:%[1]s %[2]s/callcontroller/201/203     the called party is busy
   curl -k -X POST -u 204:%[1]s "%[2]s/callcontroller/204/202?timeout=5"   the calling party does not answer
   curl -k -X POST -u 202:%[1]s "%[2]s/callcontroller/201/202?agent=202"   202 places the call for 201

@@ -85,32 +85,69 @@ func outline(m *sip.Message) string {
 	return text
 }
 
-// placeCall does what the two curl lines of the README do, and prints what comes.
-func (s *story) placeCall(ctx context.Context, https string) error {
+// client does what curl does on the command lines that are printed.
+type client struct {
+	*story
+	http *http.Client
+	base string // URL of the interface
+}
+
+func newClient(s *story, https string) *client {
+	return &client{story: s, base: https + "/callcontroller/", http: &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // It is curl's -k: our own certificate, on loopback.
+	}}}
+}
+
+// placeCall does what the first two curl lines of the README do, and prints what comes.
+func (c *client) placeCall(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, callLimit)
 	defer stop()
-	url := https + "/callcontroller/201/202"
-	s.print("$ curl -k -X POST -u 201:" + demoPIN + " " + url + "\n")
-	s.mu.Lock()
-	s.begin = time.Now()
-	s.mu.Unlock()
-	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // It is curl's -k: our own certificate, on loopback.
-	}}
-	defer client.CloseIdleConnections()
-	if _, err := request(ctx, client, http.MethodPost, url); err != nil {
+	if err := c.post(ctx, "201/202"); err != nil {
 		return err
 	}
-	document, err := follow(ctx, client, url)
+	return c.show(ctx, "201/202", final)
+}
+
+// transferCall places a call in which the server stays, and gives it to a third phone.
+func (c *client) transferCall(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, callLimit)
+	defer stop()
+	c.print("\nNow a call that the server stays in, and its transfer to 207.\n\n")
+	if err := c.post(ctx, "201/202?sipMethod=INVITE"); err != nil {
+		return err
+	}
+	if err := c.show(ctx, "201/202", joined("201", "202")); err != nil {
+		return err
+	}
+	c.print("\n")
+	if err := c.post(ctx, "201/202?action=transfer&target=207"); err != nil {
+		return err
+	}
+	return c.show(ctx, "207/202?agent=201", joined("207", "202"))
+}
+
+// post prints a POST as curl does it, and does it.
+func (c *client) post(ctx context.Context, path string) error {
+	c.print("$ curl -k -X POST -u 201:" + demoPIN + ` "` + c.base + path + "\"\n")
+	c.mu.Lock()
+	c.begin = time.Now()
+	c.mu.Unlock()
+	_, err := request(ctx, c.http, http.MethodPost, c.base+path)
+	return err
+}
+
+// show asks until the document is what is awaited, and prints it.
+func (c *client) show(ctx context.Context, path string, awaited func(document string) bool) error {
+	document, err := follow(ctx, c.http, c.base+path, awaited)
 	if err != nil {
 		return err
 	}
-	s.print("\n$ curl -k -u 201:" + demoPIN + " " + url + "\n" + document)
+	c.print("\n$ curl -k -u 201:" + demoPIN + ` "` + c.base + path + "\"\n" + document)
 	return nil
 }
 
-// follow asks until the last report is final.
-func follow(ctx context.Context, client *http.Client, url string) (string, error) {
+// follow asks until the document is what is awaited.
+func follow(ctx context.Context, client *http.Client, url string, awaited func(string) bool) (string, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
@@ -118,13 +155,13 @@ func follow(ctx context.Context, client *http.Client, url string) (string, error
 		if err != nil {
 			return "", err
 		}
-		if final(document) {
+		if awaited(document) {
 			return document, nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return "", fmt.Errorf("the call has not ended: %w\n%s", ctx.Err(), document)
+			return "", fmt.Errorf("the call has not come so far: %w\n%s", ctx.Err(), document)
 		}
 	}
 }
@@ -143,6 +180,29 @@ func final(document string) bool {
 	last := d.Rows[len(d.Rows)-1]
 	provisional := strings.HasPrefix(last.Line, sip.Version+" 1")
 	return last.Method == sip.NOTIFY && !provisional
+}
+
+// joined gives what tells whether a document of dialogs has these two parties, both
+// answered.
+func joined(calling, called string) func(string) bool {
+	return func(document string) bool {
+		var d struct {
+			Dialogs []struct {
+				Remote string `xml:"remote-party"`
+				State  string `xml:"dialog-state"`
+			} `xml:"dialog"`
+		}
+		if err := xml.Unmarshal([]byte(document), &d); err != nil || len(d.Dialogs) != 2 {
+			return false
+		}
+		for i, user := range []string{calling, called} {
+			leg := d.Dialogs[i]
+			if !strings.HasPrefix(leg.Remote, "sip:"+user+"@") || leg.State != "Confirmed Dialog" {
+				return false
+			}
+		}
+		return true
+	}
 }
 
 func request(ctx context.Context, client *http.Client, method, url string) (string, error) {

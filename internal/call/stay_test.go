@@ -20,16 +20,37 @@ func on(l Leg, status int) Response {
 func stayEvents(l Leg, sdp SDP, target *Party) []Event {
 	return []Event{
 		Start{},
-		Calling{on(l, 100)}, Progress{on(l, 100)}, Progress{on(l, 180)}, Progress{on(l, 407)},
-		Answered{Response: on(l, 200), SDP: sdp}, Answered{Response: on(l, 200), SDP: GoodSDP}, Answered{Response: on(l, 200), SDP: GoodSDP},
-		Rejected{on(l, 486)}, Rejected{on(l, 488)}, Rejected{on(l, 487)}, SendFailed{on(l, 408)}, SendFailed{on(l, 503)},
-		Renegotiated{on(l, 200), sdp}, Renegotiated{on(l, 200), GoodSDP}, Renegotiated{on(l, 488), NoSDP}, Renegotiated{on(l, 491), NoSDP},
-		Renegotiated{on(l, 481), NoSDP}, Referred{on(l, 405)},
+		Calling{on(l, 100)},
+		Progress{on(l, 100)},
+		Progress{on(l, 180)},
+		Progress{on(l, 407)},
+		Answered{Response: on(l, 200), SDP: sdp},
+		Answered{Response: on(l, 200), SDP: GoodSDP},
+		Answered{Response: on(l, 200), SDP: GoodSDP},
+		Rejected{on(l, 486)},
+		Rejected{on(l, 488)},
+		Rejected{on(l, 487)},
+		SendFailed{on(l, 408)},
+		SendFailed{on(l, 503)},
+		Renegotiated{on(l, 200), sdp},
+		Renegotiated{on(l, 200), GoodSDP},
+		Renegotiated{on(l, 488), NoSDP},
+		Renegotiated{on(l, 491), NoSDP},
+		Renegotiated{on(l, 481), NoSDP},
+		Referred{on(l, 405)},
 		Notified{Leg: l, Event: "refer", State: active, Body: "SIP/2.0 200 OK"},
-		Reinvited{Leg: l, SDP: sdp}, Reinvited{Leg: l, SDP: GoodSDP}, Reinvited{Leg: l, SDP: sdp, Update: true}, Acked{Leg: l, SDP: sdp},
-		HungUp{Leg: l}, Released{Leg: l}, Lost{Leg: l},
-		TimerFired{RingTimer}, TimerFired{GlareTimer}, TimerFired{DurationTimer},
-		Transfer{Leg: l % 2, Target: target}, Hangup{ByAgent},
+		Reinvited{Leg: l, SDP: sdp},
+		Reinvited{Leg: l, SDP: GoodSDP},
+		Reinvited{Leg: l, SDP: sdp, Update: true},
+		Acked{Leg: l, SDP: sdp},
+		HungUp{Leg: l},
+		Released{Leg: l},
+		Lost{Leg: l},
+		TimerFired{RingTimer},
+		TimerFired{GlareTimer},
+		TimerFired{DurationTimer},
+		Transfer{Leg: l % 2, Target: target},
+		Hangup{ByAgent},
 	}
 }
 
@@ -176,9 +197,18 @@ func BenchmarkInviteCall(b *testing.B) {
 	o := order()
 	o.Mode = ByStay
 	events := []Event{
-		Start{}, Calling{on(Caller, 100)}, Progress{on(Caller, 100)}, Progress{on(Caller, 180)}, Answered{Response: on(Caller, 200), SDP: GoodSDP},
-		Calling{on(Callee, 100)}, Progress{on(Callee, 100)}, Progress{on(Callee, 180)}, Answered{Response: on(Callee, 200), SDP: GoodSDP},
-		Renegotiated{on(Caller, 200), GoodSDP}, HungUp{Leg: Callee}, Released{Leg: Caller},
+		Start{},
+		Calling{on(Caller, 100)},
+		Progress{on(Caller, 100)},
+		Progress{on(Caller, 180)},
+		Answered{Response: on(Caller, 200), SDP: GoodSDP},
+		Calling{on(Callee, 100)},
+		Progress{on(Callee, 100)},
+		Progress{on(Callee, 180)},
+		Answered{Response: on(Callee, 200), SDP: GoodSDP},
+		Renegotiated{on(Caller, 200), GoodSDP},
+		HungUp{Leg: Callee},
+		Released{Leg: Caller},
 	}
 	b.ReportAllocs()
 	effects := make([]Effect, 0, 8) // Used again, as the engine does.

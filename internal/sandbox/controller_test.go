@@ -149,7 +149,7 @@ func TestWho(t *testing.T) {
 		}
 		names[w.Who(m.Peer)] = true
 	}
-	if diff := cmp.Diff(map[string]bool{"201": true, "202": true, "203": true, "204": true}, names); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"201": true, "202": true, "203": true, "204": true, "207": true}, names); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}
 	if got := w.Who(transport.Target{Protocol: transport.UDP, Addr: netip.MustParseAddrPort("127.0.0.1:1")}); got != "" {

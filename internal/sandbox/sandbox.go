@@ -53,17 +53,22 @@ const (
 func DemoPassword(user string) string { return "demo-" + user }
 
 // Demo is the world of the demonstration, on loopback: 201 and 202 answer, 203 is
-// busy, 204 rings for ever; 205 and 206 are accounts for phones of the visitor. The
+// busy, 204 rings for ever, 207 answers too; 205 and 206 are accounts for phones of
+// the visitor. The
 // controller's account has a password that nobody knows.
 func Demo() Options {
 	const ringTime, talkTime = 2 * time.Second, 20 * time.Second
 	o := Options{Domain: DemoDomain}
-	for _, name := range []string{"201", "202", "203", "204", "205", "206"} {
+	for _, name := range []string{"201", "202", "203", "204", "205", "206", "207"} {
 		o.Users = append(o.Users, User{Name: name, Password: secret.New(DemoPassword(name))})
 	}
 	o.Users = append(o.Users, User{Name: DemoAccount, Password: secret.New(sip.NewCallID()), Trusted: true})
-	for i, behaviour := range []Behaviour{Answers, Answers, Busy, Silent} {
-		o.Phones = append(o.Phones, PhoneOptions{User: o.Users[i].Name, Behaviour: behaviour, After: ringTime, Talk: talkTime})
+	for _, p := range []PhoneOptions{
+		{User: "201", Behaviour: Answers}, {User: "202", Behaviour: Answers}, {User: "203", Behaviour: Busy},
+		{User: "204", Behaviour: Silent}, {User: "207", Behaviour: Answers},
+	} {
+		p.After, p.Talk = ringTime, talkTime
+		o.Phones = append(o.Phones, p)
 	}
 	return o
 }

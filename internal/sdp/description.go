@@ -90,8 +90,8 @@ func cut(body []byte) (session string, sections []string) {
 }
 
 // Find gives the session description in a body of that Content-Type: the body itself,
-// or the first part of that type of a multipart one (RFC 5621 section 3). The bytes
-// are part of body.
+// or the first part of that type of a multipart one (RFC 5621 section 3), byte for
+// byte.
 func Find(contentType string, body []byte) ([]byte, bool) {
 	kind, params, _ := strings.Cut(contentType, ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
@@ -104,6 +104,9 @@ func Find(contentType string, body []byte) ([]byte, bool) {
 	}
 	parts := bytes.Split(append([]byte("\r\n"), body...), []byte("\r\n--"+boundary))
 	for _, part := range parts[1:] {
+		if bytes.HasPrefix(part, []byte("--")) {
+			break // What follows the last part is no part (RFC 2046 section 5.1.1).
+		}
 		if found, ok := inPart(part); ok {
 			return found, true
 		}
@@ -114,9 +117,9 @@ func Find(contentType string, body []byte) ([]byte, bool) {
 // boundaryOf reads the parameter boundary (RFC 2046 section 5.1.1).
 func boundaryOf(params string) string {
 	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(name, "boundary") {
-			return strings.Trim(value, "\"")
+		name, value, _ := strings.Cut(p, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "boundary") {
+			return strings.Trim(strings.TrimSpace(value), "\"")
 		}
 	}
 	return ""

@@ -13,6 +13,15 @@ type slot struct {
 
 const unpaired = -1
 
+// alone tells that a slot talks with none of the other leg.
+func alone(t slot) bool { return t.peer == unpaired }
+
+// gap writes the slot without a stream. What stands for protocol and format means
+// nothing there (RFC 3264 section 8.2).
+func (t slot) gap(b *strings.Builder, connection string) {
+	b.WriteString("m=" + t.kind + " 0 RTP/AVP 0\r\n" + connection)
+}
+
 // begin remembers the one stream of the first offer, which most legs never need.
 func (s *Leg) begin() {
 	if len(s.slots) == 0 && s.version > 0 {
@@ -40,17 +49,15 @@ func (s *Leg) PassOffer(from *Leg, offer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, m := range d.media {
-		from.see(i, m.Type)
-	}
 	s.pair(from, d)
 	var b strings.Builder
-	for j := range s.slots {
-		if i := s.slots[j].peer; i != unpaired {
-			b.WriteString(d.media[i].text)
+	connection := s.lacking(d)
+	for _, t := range s.slots {
+		if alone(t) {
+			t.gap(&b, connection)
 			continue
 		}
-		b.WriteString("m=" + s.slots[j].kind + " 0 RTP/AVP 0\r\n")
+		b.WriteString(d.media[t.peer].text)
 	}
 	return s.write(d, b.String()), nil
 }
@@ -58,6 +65,9 @@ func (s *Leg) PassOffer(from *Leg, offer []byte) ([]byte, error) {
 // pair finds for each m= line of the offer its place in the leg's session: the one
 // that it has, else a free one of the same type, else a new one.
 func (s *Leg) pair(from *Leg, d description) {
+	for i, m := range d.media {
+		from.see(i, m.Type)
+	}
 	s.begin()
 	for j := range s.slots {
 		i := int(s.slots[j].peer)
@@ -70,7 +80,8 @@ func (s *Leg) pair(from *Leg, d description) {
 			continue
 		}
 		from.slots[i].peer = unpaired
-		if m.Port != 0 || len(s.slots) < len(d.media) && !slices.ContainsFunc(d.media, live) {
+		// A description has at least one m= line, even when it offers no stream.
+		if live(m) || len(s.slots) == 0 && i == len(d.media)-1 {
 			s.place(from, i, m.Type)
 		}
 	}
@@ -78,12 +89,26 @@ func (s *Leg) pair(from *Leg, d description) {
 
 // place joins the slot i of from with a free one.
 func (s *Leg) place(from *Leg, i int, kind string) {
-	j := slices.IndexFunc(s.slots, func(t slot) bool { return t.peer == unpaired && t.kind == kind })
-	if j < 0 {
-		j = len(s.slots)
-		s.slots = append(s.slots, slot{kind: strings.Clone(kind)})
-	}
+	j := s.free(kind, func(t slot) bool { return alone(t) && t.kind == kind })
 	s.slots[j].peer, from.slots[i].peer = int16(i), int16(j)
+}
+
+// free finds the first slot that will do for a stream of that kind, else makes one: a
+// new one at the end, or when there are as many as a phone can be told, out of one
+// that has no stream (RFC 3264 section 8.1). There is such a one always, since no
+// offer has more streams than that.
+func (s *Leg) free(kind string, good func(slot) bool) int {
+	j := slices.IndexFunc(s.slots, good)
+	switch {
+	case j >= 0:
+		return j
+	case len(s.slots) < maxMedia:
+		s.slots = append(s.slots, slot{kind: strings.Clone(kind), peer: unpaired})
+		return len(s.slots) - 1
+	}
+	j = max(0, slices.IndexFunc(s.slots, alone))
+	s.slots[j] = slot{kind: strings.Clone(kind), peer: unpaired}
+	return j
 }
 
 // PassAnswer gives what the phone of from answered to PassOffer of offer, for the leg
@@ -98,18 +123,15 @@ func (s *Leg) PassAnswer(from *Leg, offer, answer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for j, m := range d.media {
-		if j < len(from.slots) {
-			from.see(j, m.Type)
-		}
-	}
+	from.pair(s, asked) // Changes nothing after PassOffer; without it, the two may be strangers.
 	var b strings.Builder
+	connection := s.lacking(d)
 	for i, m := range asked.media {
 		if text, ok := s.answered(i, m, d); ok {
 			b.WriteString(text)
 			continue
 		}
-		m.refuse(&b)
+		m.refuse(&b, connection)
 	}
 	return s.write(d, b.String()), nil
 }
@@ -134,13 +156,23 @@ func (s *Leg) Refuse(offer []byte) ([]byte, error) {
 	}
 	var b strings.Builder
 	s.session(&b)
-	for i := range d.media {
-		d.media[i].refuse(&b)
+	for i, m := range d.media {
+		s.see(i, m.Type)
+		m.refuse(&b, "")
 	}
 	return s.seal(b.String()), nil
 }
 
 // write puts a description together again, with the leg's own o= line.
 func (s *Leg) write(d description, media string) []byte {
-	return []byte(d.version + s.origin(d.session+media) + d.session + media)
+	return s.join(d.version, d.session+media)
+}
+
+// lacking gives the c= line that a section of ours needs in d: a description has one
+// for the session or one in every section (RFC 8866 section 5.7).
+func (s *Leg) lacking(d description) string {
+	if strings.HasPrefix(d.session, "c=") || strings.Contains(d.session, "\r\nc=") {
+		return ""
+	}
+	return s.connection()
 }

@@ -24,12 +24,25 @@ type Leg struct {
 
 // Offer is the first offer to a calling party: one real audio line, sendrecv.
 // Phones answer 488 to an offer without media or on hold, or accept it and then
-// never act on a REFER (rows F03 and T04).
+// never act on a REFER (rows F03 and T04). Later in the session the audio stands where
+// it stood, and the other m= lines stay, with port 0 (RFC 3264 section 8).
 func (s *Leg) Offer() []byte {
 	var b strings.Builder
 	s.session(&b)
-	b.WriteString("m=audio " + s.port() + " RTP/AVP 0 8 101\r\n" +
-		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n")
+	audio := "m=audio " + s.port() + " RTP/AVP 0 8 101\r\n" +
+		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n"
+	if len(s.slots) == 0 {
+		b.WriteString(audio)
+		return s.seal(b.String())
+	}
+	at := s.free("audio", func(t slot) bool { return t.kind == "audio" })
+	for j, t := range s.slots {
+		if j == at {
+			b.WriteString(audio)
+			continue
+		}
+		t.gap(&b, "")
+	}
 	return s.seal(b.String())
 }
 
@@ -51,11 +64,11 @@ func (s *Leg) Answer(offer []byte) ([]byte, error) {
 	for i := range media {
 		m := &media[i]
 		if taken || m.Type != "audio" || m.Port == 0 || !plainRTP(m.Protocol) || len(m.usable()) == 0 {
-			m.refuse(&b)
+			m.refuse(&b, "")
 			continue
 		}
 		taken = true
-		m.section(&b, s.port(), m.usable())
+		m.section(&b, s.port(), "", m.usable())
 		b.WriteString("a=" + mirror(m) + "\r\n")
 	}
 	return s.seal(b.String()), nil
@@ -65,18 +78,19 @@ func (s *Leg) Answer(offer []byte) ([]byte, error) {
 // fingerprints cannot be answered by a sink that has none.
 func plainRTP(protocol string) bool { return protocol == "RTP/AVP" || protocol == "RTP/AVPF" }
 
-// refuse writes the stream with port 0. It must name a format, which means nothing.
-func (m *Media) refuse(b *strings.Builder) {
+// refuse writes the stream with port 0, with a c= line when it needs one. It must name
+// a format, which means nothing.
+func (m *Media) refuse(b *strings.Builder, connection string) {
 	formats := m.known()
 	if len(formats) == 0 {
 		formats = []string{"0"}
 	}
-	m.section(b, "0", formats)
+	m.section(b, "0", connection, formats)
 }
 
-// section writes an m= line and the rtpmaps of its formats.
-func (m *Media) section(b *strings.Builder, port string, formats []string) {
-	b.WriteString("m=" + m.Type + " " + port + " " + m.Protocol + " " + strings.Join(formats, " ") + "\r\n")
+// section writes an m= line, its c= line if any, and the rtpmaps of its formats.
+func (m *Media) section(b *strings.Builder, port, connection string, formats []string) {
+	b.WriteString("m=" + m.Type + " " + port + " " + m.Protocol + " " + strings.Join(formats, " ") + "\r\n" + connection)
 	for _, f := range formats {
 		if r, ok := m.Rtpmaps[f]; ok {
 			b.WriteString("a=rtpmap:" + f + " " + r + "\r\n")
@@ -105,23 +119,31 @@ func mirror(m *Media) string {
 func (s *Leg) port() string { return strconv.Itoa(int(s.Port)) }
 
 func (s *Leg) session(b *strings.Builder) {
-	b.WriteString("s=-\r\nc=IN " + s.address() + "\r\nt=0 0\r\n")
+	b.WriteString("s=-\r\n" + s.connection() + "t=0 0\r\n")
 }
 
 // seal puts v= and o= before a description, with a version one higher when it
 // differs from the last one.
 func (s *Leg) seal(description string) []byte {
-	return []byte("v=0\r\n" + s.origin(description) + description)
+	return s.join("v=0\r\n", description)
 }
 
-// origin is the o= line before, or in, a description.
-func (s *Leg) origin(description string) string {
-	if h := hash(description); s.version == 0 || s.last != h {
+// join puts the o= line between the v= line and the rest of a description.
+func (s *Leg) join(version, rest string) []byte {
+	return []byte(version + s.origin(version, rest) + rest)
+}
+
+// origin is the o= line between the v= line and the rest of a description.
+func (s *Leg) origin(version, rest string) string {
+	if h := hash(version, rest); s.version == 0 || s.last != h {
 		s.version++
 		s.last = h
 	}
 	return "o=callcontroller " + strconv.FormatUint(s.ID, 10) + " " + strconv.FormatUint(uint64(s.version), 10) + " IN " + s.address() + "\r\n"
 }
+
+// connection is the c= line of the leg.
+func (s *Leg) connection() string { return "c=IN " + s.address() + "\r\n" }
 
 // address is the address type and address of c= and o= (RFC 8866 section 5.7).
 func (s *Leg) address() string {
@@ -132,10 +154,12 @@ func (s *Leg) address() string {
 }
 
 // hash is FNV-1a: a leg stands for hours, and keeps 8 bytes instead of the text.
-func hash(text string) uint64 {
+func hash(texts ...string) uint64 {
 	h := uint64(14695981039346656037)
-	for i := range len(text) {
-		h = (h ^ uint64(text[i])) * 1099511628211
+	for _, text := range texts {
+		for i := range len(text) {
+			h = (h ^ uint64(text[i])) * 1099511628211
+		}
 	}
 	return h
 }

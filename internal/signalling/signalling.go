@@ -197,10 +197,8 @@ const infoPackage = "Info-Package"
 // forwarded answers the request with what came of it. A dialog that the other phone
 // does not know any more is over (RFC 5057 section 5.1, row U37).
 func (l *line) forwarded(to *leg, r *dialog.Request, resp *sip.Message, err error) {
-	status := 0
-	if err != nil {
-		status = statusOf(err)
-	} else {
+	status := statusOf(err)
+	if err == nil {
 		status = resp.Status
 	}
 	if status == 408 || status == 481 {
