@@ -64,8 +64,11 @@ func Demo() Options {
 	}
 	o.Users = append(o.Users, User{Name: DemoAccount, Password: secret.New(sip.NewCallID()), Trusted: true})
 	for _, p := range []PhoneOptions{
-		{User: "201", Behaviour: Answers}, {User: "202", Behaviour: Answers}, {User: "203", Behaviour: Busy},
-		{User: "204", Behaviour: Silent}, {User: "207", Behaviour: Answers},
+		{User: "201", Behaviour: Answers},
+		{User: "202", Behaviour: Answers},
+		{User: "203", Behaviour: Busy},
+		{User: "204", Behaviour: Silent},
+		{User: "207", Behaviour: Answers},
 	} {
 		p.After, p.Talk = ringTime, talkTime
 		o.Phones = append(o.Phones, p)
