@@ -147,6 +147,7 @@ type Order struct {
 	ReferredBy string
 	Subject    string // of the first INVITE, "" for none
 
+	KeepAlive     time.Duration // how often the phones of a call in INVITE mode are asked whether they are there; 0 for never
 	RingTimeout   time.Duration // how long the phone of a party rings
 	MaxDuration   time.Duration // from both parties together to the hang-up by us (INVITE mode); 0 for no limit
 	ReferDelay    time.Duration // from the ACK to the REFER when both pass a proxy; 0 for none

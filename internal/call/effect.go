@@ -89,6 +89,8 @@ type (
 		From    Leg
 		Request Request
 	}
+	// Ping asks the leg's phone, by OPTIONS in the dialog, whether it is still there.
+	Ping struct{ Leg Leg }
 	// Release lets go of the leg: nothing is expected of it any more.
 	Release struct{ Leg Leg }
 	// StartTimer sets a deadline, anew if it runs already.
@@ -109,6 +111,7 @@ func (Refer) effect()      {}
 func (Bye) effect()        {}
 func (Respond) effect()    {}
 func (Forward) effect()    {}
+func (Ping) effect()       {}
 func (Release) effect()    {}
 func (StartTimer) effect() {}
 func (StopTimer) effect()  {}

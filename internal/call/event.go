@@ -44,6 +44,7 @@ const (
 	ReferTimer                 // the final sipfrag must have come
 	GlareTimer                 // the re-INVITE that met another may be tried again
 	DurationTimer              // the parties have talked as long as they may
+	KeepTimer                  // it is time to ask both phones whether they are there
 	numTimers
 )
 
@@ -65,7 +66,7 @@ func (t Timer) Slot() int {
 }
 
 func (t Timer) String() string {
-	return [numTimers]string{"ring", "settle", "notify", "refer", "glare", "duration"}[t]
+	return [numTimers]string{"ring", "settle", "notify", "refer", "glare", "duration", "keep"}[t]
 }
 
 // The events.
@@ -132,6 +133,12 @@ type (
 	Released struct{ Leg Leg }
 	// Lost tells that the leg's dialog broke and was ended by the adapter.
 	Lost struct{ Leg Leg }
+	// Gone tells that the leg's phone did not answer a request in the dialog (408), or
+	// knows the dialog no more (481).
+	Gone struct {
+		Leg    Leg
+		Status int
+	}
 	// TimerFired tells that a deadline passed.
 	TimerFired struct{ Timer Timer }
 	// Transfer is the wish of a user to put Target in the place of a party.
@@ -159,5 +166,6 @@ func (Informed) event()     {}
 func (HungUp) event()       {}
 func (Released) event()     {}
 func (Lost) event()         {}
+func (Gone) event()         {}
 func (TimerFired) event()   {}
 func (Hangup) event()       {}

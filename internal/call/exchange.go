@@ -118,6 +118,7 @@ func (m *machine) joined(from Leg) {
 		return
 	}
 	m.State = Connected
+	m.keepAlive()
 	if m.Order.MaxDuration > 0 {
 		m.do(StartTimer{Timer: DurationTimer, After: m.Order.MaxDuration})
 	}

@@ -38,6 +38,8 @@ func (m *machine) invite(e Event) {
 		m.legReleased(e.Leg)
 	case Lost:
 		m.legLost(e.Leg)
+	case Gone:
+		m.gone(e)
 	case TimerFired:
 		m.bridgeTimer(e.Timer)
 	case Transfer:
@@ -274,12 +276,32 @@ func (m *machine) legLost(l Leg) {
 	}
 }
 
+// gone ends a call one of whose phones has gone without a BYE (RFC 5057 section 5.1).
+// It gets ours all the same (RFC 3261 section 12.2.1.2).
+func (m *machine) gone(e Gone) {
+	if b := m.bridge; b.side[e.Leg].up() && (e.Leg == b.caller || e.Leg == b.callee) {
+		m.finish(Outcome{Failed, b.role(e.Leg), e.Status, ByServer}, Cause{Status: e.Status})
+	}
+}
+
+// keepAlive starts the wait for the next question to both phones. A transfer, which
+// asks one of them something anyway, puts it off.
+func (m *machine) keepAlive() {
+	if m.Order.KeepAlive > 0 {
+		m.do(StartTimer{Timer: KeepTimer, After: m.Order.KeepAlive})
+	}
+}
+
 func (m *machine) bridgeTimer(t Timer) {
 	b := m.bridge
 	switch {
 	case m.State == Ended:
 	case t == GlareTimer && b.ex.stage == glare:
 		m.join(b.ex.from)
+	case t == KeepTimer && m.State == Connected:
+		m.do(Ping{b.caller})
+		m.do(Ping{b.callee})
+		m.keepAlive()
 	case t == DurationTimer:
 		m.finish(Outcome{Result: Completed, SIPCode: 200, EndedBy: ByServer}, Cause{})
 	case t == RingTimer && b.target != numLegs && b.side[b.target].calling():

@@ -80,7 +80,7 @@ func (w *ledger) take(t *rapid.T, effects []Effect) {
 				t.Fatal("a re-INVITE while one is under way (RFC 3261 section 14.1)")
 			}
 			w.asked[e.Leg] = true
-		case Refer, Cancel, StartTimer, StopTimer:
+		case Refer, Cancel, StartTimer, StopTimer, Ping, Forward:
 		}
 	}
 }

@@ -48,6 +48,7 @@ func (m *machine) transferred() {
 	}
 	b.target = numLegs
 	m.State = Connected
+	m.keepAlive()
 	m.drop(gone, Cause{Status: 200, Text: "Transferred"})
 }
 
@@ -61,6 +62,7 @@ func (m *machine) transferFailed(o Outcome) {
 		m.abortExchange()
 	}
 	m.do(StopTimer{RingTimer})
+	m.keepAlive()
 	m.drop(b.target, Cause{Status: o.SIPCode})
 	b.target, b.late, b.failure = numLegs, false, &o
 	m.State = Connected

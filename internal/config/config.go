@@ -51,13 +51,14 @@ type Config struct {
 
 // SIP is the side of the phones.
 type SIP struct {
-	Domain    string   // sip.domain: host that completes a bare name to name@domain; required
-	Proxy     sip.URI  // sip.proxy: the next hop of all requests; may have ;transport=tcp or udp; default none: DNS of the domain
-	Listen    []Listen // sip.listen: udp://HOST:PORT and tcp://HOST:PORT; default both on 0.0.0.0:5060
-	Advertise HostPort // sip.advertise: for Via and Contact; default none: the address of the interface that routes to the proxy
-	Account   Account  // sip.account: the server's own, for users that have no SIP credentials; default none
-	Realm     string   // sip.realm: the realm that SIP credentials answer, no other, and that HTTP asks in; default: sip.domain
-	Sipx      bool     // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
+	Domain    string        // sip.domain: host that completes a bare name to name@domain; required
+	Proxy     sip.URI       // sip.proxy: the next hop of all requests; may have ;transport=tcp or udp; default none: DNS of the domain
+	Listen    []Listen      // sip.listen: udp://HOST:PORT and tcp://HOST:PORT; default both on 0.0.0.0:5060
+	Advertise HostPort      // sip.advertise: for Via and Contact; default none: the address of the interface that routes to the proxy
+	Account   Account       // sip.account: the server's own, for users that have no SIP credentials; default none
+	Realm     string        // sip.realm: the realm that SIP credentials answer, no other, and that HTTP asks in; default: sip.domain
+	KeepAlive time.Duration // sip.keepalive: how often both phones of a call in INVITE mode are asked, by OPTIONS, whether they are there; default 60 s, 0 for never
+	Sipx      bool          // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
 }
 
 // Account is a SIP account for digest challenges. Both fields are set, or neither.
@@ -164,7 +165,7 @@ type Drain struct {
 // Default is the configuration when nothing is configured. It lacks sip.domain.
 func Default() Config {
 	return Config{
-		SIP: SIP{Listen: []Listen{{"udp", "0.0.0.0", 5060}, {"tcp", "0.0.0.0", 5060}}},
+		SIP: SIP{KeepAlive: time.Minute, Listen: []Listen{{"udp", "0.0.0.0", 5060}, {"tcp", "0.0.0.0", 5060}}},
 		Log: Log{Level: slog.LevelInfo},
 		HTTP: HTTP{
 			Listen:     []Listen{{"https", "0.0.0.0", 6666}, {"http", "127.0.0.1", 6667}},

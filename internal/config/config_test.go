@@ -53,6 +53,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			Advertise: config.HostPort{Host: "[2001:db8::1]", Port: 5060},
 			Account:   config.Account{Username: "200", Password: secret.New("geheim")},
 			Realm:     "lab.test",
+			KeepAlive: 90 * time.Second,
 			Sipx:      true,
 		},
 		Media: config.Media{Port: 40000},

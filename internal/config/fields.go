@@ -44,6 +44,7 @@ func (c *Config) fields() []field {
 		one("sip.account.username", &c.SIP.Account.Username, text),
 		password("sip.account.password", &c.SIP.Account.Password),
 		one("sip.realm", &c.SIP.Realm, text),
+		one("sip.keepalive", &c.SIP.KeepAlive, delay),
 		one("sip.sipx", &c.SIP.Sipx, boolean),
 		one("media.port", &c.Media.Port, number(0, 65535)),
 		one("log.level", &c.Log.Level, level),

@@ -42,6 +42,7 @@ type Config struct {
 	Log       *slog.Logger // default: nothing is logged
 
 	Fallback         bool          // see call.Order
+	KeepAlive        time.Duration // see call.Order; 0 for never
 	MaxDuration      time.Duration // see call.Order; 0 for no limit
 	ReferredByCaller bool          // Referred-By names the calling party instead of the agent
 	FirstRow         bool          // see call.Order

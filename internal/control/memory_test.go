@@ -25,6 +25,7 @@ func (noLine) Refer(call.Refer)                                             {}
 func (noLine) Bye(call.Bye)                                                 {}
 func (noLine) Respond(call.Respond)                                         {}
 func (noLine) Forward(call.Forward)                                         {}
+func (noLine) Ping(call.Ping)                                               {}
 func (noLine) Release(call.Release)                                         {}
 
 func heap() int64 {

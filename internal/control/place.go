@@ -110,7 +110,7 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		return nil, err
 	}
 	o := &call.Order{
-		Mode: mode, ConfPIN: r.ConfPIN, Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration,
+		Mode: mode, ConfPIN: r.ConfPIN, Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,

@@ -34,6 +34,7 @@ type Line interface {
 	Bye(call.Bye)
 	Respond(call.Respond)
 	Forward(call.Forward)
+	Ping(call.Ping)
 	Release(call.Release)
 }
 

@@ -68,6 +68,7 @@ func (l *fakeLine) Reinvite(call.Reinvite) { l.do("re-INVITE") }
 func (l *fakeLine) Refer(call.Refer)       { l.do("REFER") }
 func (l *fakeLine) Bye(call.Bye)           { l.do("BYE") }
 func (l *fakeLine) Forward(call.Forward)   { l.do("forward") }
+func (l *fakeLine) Ping(call.Ping)         { l.do("ping") }
 func (l *fakeLine) Release(call.Release)   { l.do("release") }
 func (l *fakeLine) Respond(e call.Respond) { l.do("respond " + strconv.Itoa(int(e.Request))) }
 

@@ -26,6 +26,8 @@ func (r *Running) perform(f call.Effect) {
 		r.line.Respond(f)
 	case call.Forward:
 		r.line.Forward(f)
+	case call.Ping:
+		r.line.Ping(f)
 	case call.Release:
 		r.line.Release(f)
 	case call.StartTimer:

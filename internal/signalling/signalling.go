@@ -191,6 +191,25 @@ func (l *line) Forward(e call.Forward) {
 	to.session.Send(s)
 }
 
+// Ping implements engine.Line. Any answer but 408 and 481 says that the phone is there.
+func (l *line) Ping(e call.Ping) {
+	g := l.legs[e.Leg]
+	if g == nil {
+		return
+	}
+	g.session.Send(dialog.Sent{Method: sip.OPTIONS, Done: func(resp *sip.Message, err error) {
+		status := statusOf(err)
+		if err == nil {
+			status = resp.Status
+		} else if status == 503 {
+			status = 408 // Nobody is where the phone was.
+		}
+		if status == 408 || status == 481 {
+			l.post(call.Gone{Leg: e.Leg, Status: status})
+		}
+	}})
+}
+
 // infoPackage is the field that names what an INFO is about (RFC 6086 section 7.1).
 const infoPackage = "Info-Package"
 
@@ -203,7 +222,7 @@ func (l *line) forwarded(to *leg, r *dialog.Request, resp *sip.Message, err erro
 	}
 	if status == 408 || status == 481 {
 		r.Respond(480, nil, "", nil)
-		l.post(call.Lost{Leg: to.which})
+		l.post(call.Gone{Leg: to.which, Status: status})
 		return
 	}
 	if status == 401 || status == 407 || status >= 300 && status < 400 {

@@ -170,8 +170,9 @@ func TestU37InfoToNobody(t *testing.T) {
 		p.reply(p.expect(sip.INFO), 481, extra{tag: "b"})
 		p.expect("480")
 		if bye := p.bye(); bye.Get(sip.CallID) != a.Get(sip.CallID) {
-			t.Error("the BYE is not for A")
+			t.Error("the first BYE is not for A")
 		}
+		p.reply(p.expect(sip.BYE), 481, extra{tag: "b"})
 		l.wantEnd(r, call.Failed)
 	})
 }

@@ -117,3 +117,28 @@ func TestT05Fallback(t *testing.T) {
 		}
 	})
 }
+
+// TestU36KeepAlive: both phones are asked, by OPTIONS, whether they are there; one that
+// is not, by silence or by its word, ends the call for the other.
+func TestU36KeepAlive(t *testing.T) {
+	for _, status := range []int{408, 481} {
+		audited(t, func(l *lab, p *phone) {
+			r := l.place(stay, func(o *call.Order) { o.KeepAlive = time.Minute })
+			a, b := p.connect()
+			for range 3 {
+				p.quiet(59 * time.Second)
+				p.reply(p.expect(sip.OPTIONS), 200, extra{tag: "a"})
+				p.reply(p.expect(sip.OPTIONS), 405, extra{tag: "b"})
+			}
+			p.quiet(59 * time.Second)
+			gone := p.expect(sip.OPTIONS)
+			p.reply(p.expect(sip.OPTIONS), 200, extra{tag: "b"})
+			p.reply(gone, status, extra{tag: "a"})
+			byeA, byeB := p.bye(), p.bye()
+			if byeA.Get(sip.CallID) != a.Get(sip.CallID) || byeB.Get(sip.CallID) != b.Get(sip.CallID) {
+				t.Error("the BYEs are not for both")
+			}
+			l.wantEnd(r, call.Failed)
+		})
+	}
+}

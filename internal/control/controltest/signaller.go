@@ -117,6 +117,9 @@ func (l *Line) Respond(e call.Respond) { l.note(e) }
 // Forward implements engine.Line.
 func (l *Line) Forward(e call.Forward) { l.note(e) }
 
+// Ping implements engine.Line: the phone is there.
+func (l *Line) Ping(e call.Ping) { l.note(e) }
+
 // Release implements engine.Line.
 func (l *Line) Release(e call.Release) { l.note(e) }
 
