@@ -58,7 +58,10 @@ func (d *demo) Run(out io.Writer) (err error) {
 	client := newClient(story, server.HTTP()[0])
 	defer client.http.CloseIdleConnections()
 	for _, act := range []func(context.Context) error{client.placeCall, client.transferCall} {
-		if err := act(ctx); err != nil {
+		switch err := act(ctx); {
+		case ctx.Err() != nil:
+			return nil // The visitor has seen enough.
+		case err != nil:
 			return err
 		}
 	}

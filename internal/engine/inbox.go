@@ -23,9 +23,9 @@ type Running struct {
 	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
 
 	mu    sync.Mutex
-	busy  bool // somebody works the inbox off
-	over  bool // no event is taken any more
-	next  int  // of inbox, the one that is taken next
+	busy  bool   // somebody works the inbox off
+	over  bool   // no event is taken any more
+	next  uint16 // of inbox, the one that is taken next
 	inbox []call.Event
 	first [1]call.Event // where inbox begins: most events find it empty
 
@@ -69,7 +69,7 @@ func (r *Running) Await(ctx context.Context, ok func(*call.Call) bool) error {
 // was not taken: the call is over, or its inbox is full.
 func (r *Running) Post(ev call.Event) bool {
 	r.mu.Lock()
-	if r.over || len(r.inbox)-r.next >= maxInbox {
+	if r.over || len(r.inbox)-int(r.next) >= maxInbox {
 		r.mu.Unlock()
 		return false
 	}
@@ -99,7 +99,7 @@ func (r *Running) work() {
 func (r *Running) take() (ev call.Event, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.next == len(r.inbox) {
+	if int(r.next) == len(r.inbox) {
 		r.inbox, r.next = r.first[:0], 0 // A standing call keeps no room that it needed once.
 		r.busy = false
 		return nil, false

@@ -110,7 +110,7 @@ func TestDemo(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, part := range []string{"SIP/2.0 200", "<status-lines", "</status-lines>"} {
+		for _, part := range []string{"SIP/2.0 200", "<status-lines", "</status-lines>", "</dialogs>", "Now it is your turn"} {
 			if !strings.Contains(string(text), part) {
 				return fmt.Errorf("the demo has not printed %q", part)
 			}
