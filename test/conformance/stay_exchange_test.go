@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/sip"
@@ -246,6 +247,28 @@ func TestF30HoldAndResume(t *testing.T) {
 		p.send(p.request(a, sip.BYE, 1000, extra{tag: "a"}))
 		p.expect("200")
 		p.bye()
+		l.wantEnd(r, call.Completed)
+	})
+}
+
+// TestF23NoAnswer: a phone that leaves a re-INVITE at 100 holds nobody up for long.
+func TestF23NoAnswer(t *testing.T) {
+	audited(t, func(l *lab, p *phone) {
+		r := l.place(stay)
+		a, b := p.connect()
+		p.send(p.request(a, sip.INVITE, 1, extra{tag: "a", body: sdpBody}))
+		re := p.expect(sip.INVITE)
+		p.reply(re, 100, extra{tag: "b"})
+		cancel := p.expect(sip.CANCEL)
+		if wait := cancel.at - re.at; wait < 20*time.Second || wait > 20*time.Second+50*time.Millisecond {
+			t.Errorf("cancelled after %v", wait)
+		}
+		p.reply(cancel, 200, extra{tag: "b"})
+		p.reply(re, 487, extra{tag: "b"})
+		p.expect(sip.ACK)
+		p.send(p.ackFor(a, 1, p.expect("487")))
+		l.wantState(r, call.Connected)
+		p.hangUpBoth(a, b)
 		l.wantEnd(r, call.Completed)
 	})
 }

@@ -360,7 +360,7 @@ func TestByeBeforeAck(t *testing.T) {
 }
 
 // TestReinviteUnanswered: without any response the attempt ends with Timer B; once
-// it is proceeding nothing ends it (section 17.1.1.2).
+// it is proceeding it is cancelled after a while, and ends when that brings nothing.
 func TestReinviteUnanswered(t *testing.T) {
 	inDialog(t, func(*sip.Message) *sip.Message { return nil }, func(t *testing.T, _ *scripted, e *end) {
 		var got error
@@ -374,10 +374,16 @@ func TestReinviteUnanswered(t *testing.T) {
 	inDialog(t, to(sip.INVITE, 100), func(t *testing.T, p *scripted, e *end) {
 		var r results
 		e.reinvite(&r)
-		time.Sleep(time.Hour)
+		time.Sleep(transaction.ReinviteLimit - time.Second)
 		r.want(t)
 		p.again(t)
 		r.want(t, "OK")
+	})
+	inDialog(t, to(sip.INVITE, 100), func(t *testing.T, _ *scripted, e *end) {
+		var r results
+		e.reinvite(&r)
+		time.Sleep(transaction.ReinviteLimit + transaction.Timeout + time.Second)
+		r.want(t, "no response in time")
 	})
 }
 

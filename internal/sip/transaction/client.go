@@ -46,6 +46,7 @@ const (
 	timerRetransmit uint8 = iota // A, E or G
 	timerTimeout                 // B, F or H; and the wait for a 487
 	timerLinger                  // D, K or M of a client
+	timerLimit                   // a re-INVITE has waited long enough
 )
 
 // Client is a client transaction. State and timers change together, under mu; a
@@ -227,6 +228,8 @@ func (c *Client) Fired(id uint8) {
 		c.expire()
 	case timerLinger:
 		c.end()
+	case timerLimit:
+		c.Cancel()
 	}
 }
 

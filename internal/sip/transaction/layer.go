@@ -30,6 +30,9 @@ const (
 
 	// Timeout is 64*T1: timers B, D, F, H, J, L and M.
 	Timeout = 64 * T1
+	// ReinviteLimit is how long a re-INVITE may have provisional responses only: then it
+	// is cancelled, so that who waits for what comes of it has an answer within 32 s.
+	ReinviteLimit = 20 * time.Second
 )
 
 // MTU is the size in bytes above which a request must not go over UDP while its

@@ -41,11 +41,18 @@ func (c *Client) provisional(resp *sip.Message) {
 // proceed takes the first provisional response. An INVITE is not sent again, nor
 // limited in time (section 17.1.1.2): what is kept is what ACK and CANCEL need, as
 // text, for a phone may ring long and a Message takes thrice the room. c.mu is held.
+//
+// A re-INVITE is limited: nothing rings, and somebody may wait for what comes of it.
 func (c *Client) proceed() {
 	c.state, c.attempts = proceeding, nil
-	if c.invite() {
-		c.data, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil
-		c.stopTimers()
+	if !c.invite() {
+		return
+	}
+	inDialog := c.req.ToTag() != ""
+	c.data, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil
+	c.stopTimers()
+	if inDialog {
+		c.layer.wheel.Start(&c.timeout, ReinviteLimit, c, timerLimit)
 	}
 }
 
