@@ -11,13 +11,14 @@ GOVULNCHECK_VERSION := v1.9.0
 GO ?= go
 GOTESTFLAGS ?=
 FUZZTIME ?= 2m
+SCHEDULES ?= 100000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 BIN := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 
-.PHONY: build demo test check lint fmt vet tidy fuzz vulncheck bench tools clean
+.PHONY: build demo test model check lint fmt vet tidy fuzz vulncheck bench tools clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/callcontroller ./cmd/callcontroller
@@ -30,6 +31,10 @@ test:
 	scripts/install-peers
 	$(GO) test $(GOTESTFLAGS) ./...
 
+# Random schedules of everything that phones, people and a bad network can do.
+model:
+	$(GO) test ./test/model -rapid.checks=$(SCHEDULES)
+
 # One after the other, also with -j: two of them at once only disturb each other.
 check:
 	scripts/install-compiler
@@ -37,6 +42,7 @@ check:
 	$(MAKE) vet
 	$(MAKE) tidy
 	$(MAKE) test GOTESTFLAGS="-race $(GOTESTFLAGS)"
+	$(MAKE) model SCHEDULES=10000
 	$(MAKE) fuzz FUZZTIME=5s
 	$(MAKE) vulncheck
 

@@ -110,6 +110,16 @@ func (w *Wheel) Stop(t *Timer) bool {
 	return true
 }
 
+// Left is how long t runs still, 0 when it does not.
+func (w *Wheel) Left(t *Timer) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.next == nil {
+		return 0
+	}
+	return max(0, time.Duration(t.expires)*Tick-time.Since(w.begin))
+}
+
 // Running is the number of timers that have not fired.
 func (w *Wheel) Running() int {
 	w.mu.Lock()

@@ -272,3 +272,25 @@ func TestF23NoAnswer(t *testing.T) {
 		l.wantEnd(r, call.Completed)
 	})
 }
+
+// TestF13RefusalWithoutAck: a refused re-INVITE whose refusal is never acknowledged is
+// no reason to hang up (found by test/model).
+func TestF13RefusalWithoutAck(t *testing.T) {
+	run(t, options{}, func(l *lab) {
+		p := l.phone()
+		defer p.close()
+		r := l.place(stay)
+		a, b := p.connect()
+		p.send(p.request(a, sip.INVITE, 1, extra{tag: "a", body: sdpBody}))
+		p.reply(p.expect(sip.INVITE), 488, extra{tag: "b"})
+		p.expect(sip.ACK)
+		for _, m := range p.drainFor(40 * time.Second) {
+			if name(m) != "488" {
+				t.Errorf("the server sends\n%s", m.Raw())
+			}
+		}
+		l.wantState(r, call.Connected)
+		p.hangUpBoth(a, b)
+		l.wantEnd(r, call.Completed)
+	})
+}

@@ -57,7 +57,7 @@ func (s *Session) receive(in *transaction.Incoming) {
 		return
 	}
 	r := &Request{Msg: in.Msg, session: s}
-	r.tx = in.Accept(transaction.ServerEvents{Failed: func(error) { s.unacknowledged() }})
+	r.tx = in.Accept(transaction.ServerEvents{Failed: func(error) { s.noAck(r.tx) }})
 	if r.tx == nil {
 		return // A retransmission that came in by another socket.
 	}
@@ -186,10 +186,15 @@ func (s *Session) acked(ack *sip.Message) {
 	s.user.Acked(s, ack)
 }
 
-// unacknowledged ends the dialog when a 2xx to a re-INVITE never got its ACK
-// (section 13.3.1.4).
-func (s *Session) unacknowledged() {
-	s.Send(Sent{Method: sip.BYE, Fields: []sip.Field{Reason(408, "ACK timeout")}, Done: func(*sip.Message, error) {
-		s.user.Failed(s, transaction.ErrNoAck)
-	}})
+// noAck ends the dialog when a 2xx never got its ACK (section 13.3.1.4). For a refusal,
+// or in a dialog that has ended, a missing ACK means nothing.
+func (s *Session) noAck(tx *transaction.Server) {
+	s.mu.Lock()
+	awaited := !s.ended && s.unacked.tx == tx
+	s.mu.Unlock()
+	if !awaited {
+		return
+	}
+	s.Send(Sent{Method: sip.BYE, Fields: []sip.Field{Reason(408, "ACK timeout")}})
+	s.user.Failed(s, transaction.ErrNoAck)
 }

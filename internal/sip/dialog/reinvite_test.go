@@ -382,7 +382,7 @@ func TestReinviteUnanswered(t *testing.T) {
 	inDialog(t, to(sip.INVITE, 100), func(t *testing.T, _ *scripted, e *end) {
 		var r results
 		e.reinvite(&r)
-		time.Sleep(transaction.ReinviteLimit + transaction.Timeout + time.Second)
+		time.Sleep(transaction.ReinviteLimit + 11*time.Second)
 		r.want(t, "no response in time")
 	})
 }

@@ -67,7 +67,7 @@ func (ua *UA) Accept(in *transaction.Incoming, o Incoming, user User) *Invitatio
 func (i *Invitation) begin(in *transaction.Incoming) bool {
 	i.Session.mu.Lock()
 	defer i.Session.mu.Unlock()
-	i.tx = in.Accept(transaction.ServerEvents{Cancelled: i.cancelled, Failed: i.failed})
+	i.tx = in.Accept(transaction.ServerEvents{Cancelled: i.cancelled, Failed: func(error) { i.Session.noAck(i.tx) }})
 	return i.tx != nil
 }
 
@@ -151,18 +151,6 @@ func (i *Invitation) cancelled() {
 	s := i.Session
 	i.tx.Respond(s.ua.response(i.Msg, 487, s.localTag, nil))
 	s.user.Failed(s, ErrCancelled)
-}
-
-// failed tells that no ACK came for the final response. For a refusal that means
-// nothing; a dialog is ended (section 13.3.1.4).
-func (i *Invitation) failed(error) {
-	s := i.Session
-	s.mu.Lock()
-	stands := s.outcome == answered
-	s.mu.Unlock()
-	if stands {
-		s.unacknowledged()
-	}
 }
 
 // Confirmed tells whether our 2xx has its ACK. Until then a callee must not send BYE

@@ -2,6 +2,7 @@ package transaction
 
 import (
 	"strings"
+	"time"
 
 	"callcontroller/internal/sip"
 )
@@ -38,10 +39,18 @@ func (c *Client) sendCancel() {
 		layer: c.layer, user: ignore{}, req: req, data: req.Bytes(), target: c.target, host: c.host, port: c.port,
 		key: clientKey{c.key.branch, sip.CANCEL},
 	}
-	c.layer.wheel.Start(&c.timeout, Timeout, c, timerTimeout)
+	c.layer.wheel.Start(&c.timeout, c.patience(), c, timerTimeout)
 	c.mu.Unlock()
 	k.begin()
 	k.send(k.target, k.data)
+}
+
+// patience is how long the final response may take behind the CANCEL; c.mu is held.
+func (c *Client) patience() time.Duration {
+	if c.limited {
+		return cancelledReinvite
+	}
+	return Timeout // Section 9.1.
 }
 
 // begin puts a transaction into the layer.

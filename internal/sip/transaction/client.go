@@ -58,6 +58,7 @@ type Client struct {
 	mu       sync.Mutex
 	key      clientKey
 	state    clientState
+	limited  bool // a re-INVITE: see ReinviteLimit
 	cancel   cancelState
 	attempts []transport.Target // what is tried next when sending fails
 	target   transport.Target

@@ -33,6 +33,8 @@ const (
 	// ReinviteLimit is how long a re-INVITE may have provisional responses only: then it
 	// is cancelled, so that who waits for what comes of it has an answer within 32 s.
 	ReinviteLimit = 20 * time.Second
+	// cancelledReinvite is how long its final response may take then.
+	cancelledReinvite = 10 * time.Second
 )
 
 // MTU is the size in bytes above which a request must not go over UDP while its

@@ -48,11 +48,12 @@ func (c *Client) proceed() {
 	if !c.invite() {
 		return
 	}
-	inDialog := c.req.ToTag() != ""
+	c.limited = c.req.ToTag() != ""
+	passed := Timeout - c.layer.wheel.Left(&c.timeout) // Since the INVITE left.
 	c.data, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil
 	c.stopTimers()
-	if inDialog {
-		c.layer.wheel.Start(&c.timeout, ReinviteLimit, c, timerLimit)
+	if c.limited {
+		c.layer.wheel.Start(&c.timeout, ReinviteLimit-passed, c, timerLimit)
 	}
 }
 
