@@ -18,7 +18,7 @@ type bridge struct {
 	caller, callee Leg      // which side has the role: a transfer changes it
 	target         Leg      // the side that is called in a transfer; numLegs when none is
 	replaced       Leg      // the side whose place the target takes
-	late           bool     // the target has answered, and waits for an exchange to end
+	late           bool     // a leg has answered, and waits for an exchange to end
 	failure        *Outcome // of the last transfer; nil when it went well, or there was none
 	ex             exchange
 }

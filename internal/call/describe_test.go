@@ -44,6 +44,8 @@ func effectText(e Effect) string {
 		return fmt.Sprintf("Bye:%d", e.Cause.Status)
 	case Respond:
 		return fmt.Sprintf("%d%s", e.Status, [...]string{"", "+sdp"}[e.Body])
+	case Prack:
+		return "Prack"
 	case Release:
 		return "Release"
 	case StartTimer:
@@ -62,7 +64,7 @@ func response(status int) Response {
 }
 
 func sending(status int) Event  { return Calling{response(status)} }
-func progress(status int) Event { return Progress{response(status)} }
+func progress(status int) Event { return Progress{Response: response(status)} }
 func answer(status int) Event   { return Answered{Response: response(status)} }
 func routed(status int) Event   { return Answered{Response: response(status), Routed: true} }
 func reject(status int) Event   { return Rejected{response(status)} }

@@ -61,6 +61,12 @@ type (
 		Body Body
 		From Leg // of PeerSDP
 	}
+	// Prack answers the offer in the leg's last reliable provisional response.
+	Prack struct {
+		Leg  Leg
+		Body Body
+		From Leg // of PeerSDP
+	}
 	// Reinvite sends an INVITE inside the leg's dialog, with an offer or with NoBody.
 	Reinvite struct {
 		Leg  Leg
@@ -106,6 +112,7 @@ type (
 func (Invite) effect()     {}
 func (Cancel) effect()     {}
 func (Ack) effect()        {}
+func (Prack) effect()      {}
 func (Reinvite) effect()   {}
 func (Refer) effect()      {}
 func (Bye) effect()        {}

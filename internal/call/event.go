@@ -77,12 +77,17 @@ type (
 	Calling struct{ Response }
 	// Progress is a provisional response to the leg's INVITE, or a challenge that
 	// the adapter answers.
-	Progress struct{ Response }
+	Progress struct {
+		Response
+		Offer SDP // of a reliable response to an INVITE without SDP: it wants its answer in a Prack (RFC 3262 section 5)
+	}
 	// Answered is the first 2xx to the leg's INVITE.
 	Answered struct {
 		Response
 		Routed bool // requests in the dialog pass a proxy (its route set is not empty)
 		SDP    SDP
+		// Settled tells that the phone's offer was answered in a PRACK; SDP is NoSDP then.
+		Settled bool
 	}
 	// Rejected is the final response above 2xx that ended the leg's INVITE.
 	Rejected struct{ Response }

@@ -14,8 +14,9 @@ package call
 type exchange struct {
 	stage   stage
 	update  bool
-	from    Leg // whose phone made the offer, or asked for one
-	to      Leg // which was sent our re-INVITE
+	early   bool // the offer came in a reliable provisional response
+	from    Leg  // whose phone made the offer, or asked for one
+	to      Leg  // which was sent our re-INVITE
 	request Request
 }
 
@@ -46,8 +47,44 @@ func (m *machine) join(from Leg) {
 	if from == m.bridge.target {
 		to = m.bridge.other(m.bridge.replaced)
 	}
-	m.bridge.ex = exchange{stage: joining, from: from, to: to}
-	m.do(Reinvite{Leg: to, Body: PeerSDP, From: from})
+	m.bridge.ex = exchange{from: from, to: to}
+	m.offer()
+}
+
+// offer sends the offer of a new leg to the one that stands.
+func (m *machine) offer() {
+	x := &m.bridge.ex
+	x.stage = joining
+	m.do(Reinvite{Leg: x.to, Body: PeerSDP, From: x.from})
+}
+
+// earlyOffer takes the offer of a reliable provisional response. That of the called
+// party is passed on at once, so that the calling one hears what a gateway says before
+// it answers (RFC 3725 section 8, row F21); a target waits until it has answered.
+func (m *machine) earlyOffer(e Progress) {
+	b := m.bridge
+	switch {
+	case e.Leg == b.caller:
+		m.do(Prack{Leg: e.Leg, Body: SinkAnswer})
+	case e.Leg != b.callee || b.side[e.Leg].cancelling || b.ex.stage != none || e.Offer != GoodSDP:
+		m.do(Prack{Leg: e.Leg, Body: Refusal})
+	default:
+		b.ex = exchange{early: true, from: e.Leg, to: b.caller}
+		m.offer()
+	}
+}
+
+// earlyAgreed takes the answer to an early offer. The 2xx may have come before it.
+func (m *machine) earlyAgreed() {
+	x := m.bridge.ex
+	m.do(Prack{Leg: x.from, Body: PeerSDP, From: x.to})
+	m.ack(x.to, NoBody)
+	answered := m.bridge.side[x.from].owed && !m.bridge.late
+	m.exchangeOver()
+	if answered {
+		m.ack(x.from, NoBody)
+		m.joined(x.from)
+	}
 }
 
 // renegotiated takes the final response to our re-INVITE.
@@ -93,8 +130,12 @@ func (m *machine) agreed(e Renegotiated) {
 // the order of RFC 3725 section 4.4: the answer goes into the ACK of the new leg.
 func (m *machine) joinAgreed(e Renegotiated, usable bool) {
 	x := m.bridge.ex
-	acked := !m.bridge.side[x.from].owed
-	if usable {
+	if x.early && e.SDP == GoodSDP {
+		m.earlyAgreed()
+		return
+	}
+	acked := !x.early && !m.bridge.side[x.from].owed
+	if usable && !x.early {
 		m.ack(x.from, PeerSDP)
 	}
 	m.ack(x.to, NoBody)
@@ -178,10 +219,15 @@ func (m *machine) reply(usable bool) {
 // exchangeOver makes room for the next exchange.
 func (m *machine) exchangeOver() {
 	m.bridge.ex = exchange{}
-	if m.bridge.late && m.bridge.target != numLegs {
-		m.bridge.late = false
-		m.join(m.bridge.target)
+	if !m.bridge.late {
+		return
 	}
+	m.bridge.late = false
+	if m.bridge.target != numLegs {
+		m.join(m.bridge.target)
+		return
+	}
+	m.join(m.bridge.callee)
 }
 
 // abortExchange answers the request that waits for an exchange which will not end
@@ -193,6 +239,9 @@ func (m *machine) abortExchange() {
 	}
 	if x.stage == glare {
 		m.do(StopTimer{GlareTimer})
+	}
+	if x.early {
+		m.do(Prack{Leg: x.from, Body: Refusal})
 	}
 	m.bridge.ex = exchange{}
 }

@@ -15,7 +15,7 @@ func (m *machine) invite(e Event) {
 	case Start:
 		m.stayStart()
 	case Progress:
-		m.legProgress(e.Response)
+		m.legProgress(e)
 	case Answered:
 		m.legAnswered(e)
 	case Rejected:
@@ -95,7 +95,8 @@ func (m *machine) fallBack() {
 	m.callCallee()
 }
 
-func (m *machine) legProgress(r Response) {
+func (m *machine) legProgress(e Progress) {
+	r := e.Response
 	s := &m.bridge.side[r.Leg]
 	if !s.calling() {
 		return
@@ -114,6 +115,9 @@ func (m *machine) legProgress(r Response) {
 		s.dialog = r.Dialog
 	}
 	m.fallbackRow(r)
+	if e.Offer != NoSDP {
+		m.earlyOffer(e)
+	}
 }
 
 func (m *machine) ringing(l Leg) {
@@ -158,7 +162,14 @@ func (m *machine) legAnswered(e Answered) {
 }
 
 func (m *machine) calleeAnswered(e Answered) {
+	b := m.bridge
 	switch {
+	case e.Settled: // Row F21: both have talked about media already.
+		m.ack(e.Leg, NoBody)
+		m.joined(e.Leg)
+	case b.ex.stage != none && e.SDP == NoSDP: // Its offer is with the other leg still.
+	case b.ex.stage != none:
+		b.late = true // It comes from another fork than the early offer.
 	case e.SDP != GoodSDP: // Row F19.
 		m.finish(Outcome{Failed, Callee, 488, ByServer}, Cause{Status: 488})
 	case m.bridge.side[e.Leg].offer == OfferPeer:
@@ -297,7 +308,7 @@ func (m *machine) bridgeTimer(t Timer) {
 	switch {
 	case m.State == Ended:
 	case t == GlareTimer && b.ex.stage == glare:
-		m.join(b.ex.from)
+		m.offer()
 	case t == KeepTimer && m.State == Connected:
 		m.do(Ping{b.caller})
 		m.do(Ping{b.callee})

@@ -95,6 +95,9 @@ func (m *machine) progress(e Progress) {
 		return
 	}
 	m.inviteRow(e.Response)
+	if e.Offer != NoSDP {
+		m.do(Prack{Leg: Caller, Body: SinkAnswer})
+	}
 	switch {
 	case e.Status >= 200: // A challenge: the INVITE starts again.
 	case e.Status == 100:

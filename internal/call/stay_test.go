@@ -21,9 +21,10 @@ func stayEvents(l Leg, sdp SDP, target *Party) []Event {
 	return []Event{
 		Start{},
 		Calling{on(l, 100)},
-		Progress{on(l, 100)},
-		Progress{on(l, 180)},
-		Progress{on(l, 407)},
+		Progress{Response: on(l, 100)},
+		Progress{Response: on(l, 180)},
+		Progress{Response: on(l, 183), Offer: sdp},
+		Progress{Response: on(l, 407)},
 		Answered{Response: on(l, 200), SDP: sdp},
 		Answered{Response: on(l, 200), SDP: GoodSDP},
 		Answered{Response: on(l, 200), SDP: GoodSDP},
@@ -58,6 +59,7 @@ func stayEvents(l Leg, sdp SDP, target *Party) []Event {
 type ledger struct {
 	calls, acks, byes, ends [NumLegs]int
 	requests, answers       int
+	offers, pracks          int           // in reliable provisional responses
 	asked                   [NumLegs]bool // a re-INVITE of ours is under way
 }
 
@@ -80,6 +82,8 @@ func (w *ledger) take(t *rapid.T, effects []Effect) {
 				t.Fatal("a re-INVITE while one is under way (RFC 3261 section 14.1)")
 			}
 			w.asked[e.Leg] = true
+		case Prack:
+			w.pracks++
 		case Refer, Cancel, StartTimer, StopTimer, Ping, Forward:
 		}
 	}
@@ -126,6 +130,10 @@ func TestStayLaws(t *testing.T) {
 			switch e := e.(type) {
 			case Notified, Reinvited, HungUp:
 				w.requests++
+			case Progress:
+				if e.Offer != NoSDP && before.bridge.side[e.Leg].calling() {
+					w.offers++
+				}
 			case Answered:
 				w.acks[e.Leg]--
 			case Renegotiated:
@@ -158,6 +166,9 @@ func (w *ledger) check(t *rapid.T, c *Call) {
 	t.Helper()
 	if !c.Over() {
 		t.Fatalf("the call never ends: %s %+v", c.State, c.bridge.side)
+	}
+	if w.pracks != w.offers {
+		t.Fatalf("%d early offers got %d answers", w.offers, w.pracks)
 	}
 	if w.answers != w.requests {
 		t.Fatalf("%d requests got %d answers", w.requests, w.answers)
@@ -199,12 +210,12 @@ func BenchmarkInviteCall(b *testing.B) {
 	events := []Event{
 		Start{},
 		Calling{on(Caller, 100)},
-		Progress{on(Caller, 100)},
-		Progress{on(Caller, 180)},
+		Progress{Response: on(Caller, 100)},
+		Progress{Response: on(Caller, 180)},
 		Answered{Response: on(Caller, 200), SDP: GoodSDP},
 		Calling{on(Callee, 100)},
-		Progress{on(Callee, 100)},
-		Progress{on(Callee, 180)},
+		Progress{Response: on(Callee, 100)},
+		Progress{Response: on(Callee, 180)},
 		Answered{Response: on(Callee, 200), SDP: GoodSDP},
 		Renegotiated{on(Caller, 200), GoodSDP},
 		HungUp{Leg: Callee},

@@ -20,6 +20,7 @@ func (noLine) Open(call.ID, *call.Order, func(call.Event) bool) engine.Line { re
 func (noLine) Invite(call.Invite)                                           {}
 func (noLine) Cancel(call.Cancel)                                           {}
 func (noLine) Ack(call.Ack)                                                 {}
+func (noLine) Prack(call.Prack)                                             {}
 func (noLine) Reinvite(call.Reinvite)                                       {}
 func (noLine) Refer(call.Refer)                                             {}
 func (noLine) Bye(call.Bye)                                                 {}

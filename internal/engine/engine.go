@@ -29,6 +29,7 @@ type Line interface {
 	Invite(call.Invite)
 	Cancel(call.Cancel)
 	Ack(call.Ack)
+	Prack(call.Prack)
 	Reinvite(call.Reinvite)
 	Refer(call.Refer)
 	Bye(call.Bye)

@@ -64,6 +64,7 @@ func (l *fakeLine) effects() []string {
 func (l *fakeLine) Invite(call.Invite)     { l.do("INVITE") }
 func (l *fakeLine) Cancel(call.Cancel)     { l.do("CANCEL") }
 func (l *fakeLine) Ack(call.Ack)           { l.do("ACK") }
+func (l *fakeLine) Prack(call.Prack)       { l.do("PRACK") }
 func (l *fakeLine) Reinvite(call.Reinvite) { l.do("re-INVITE") }
 func (l *fakeLine) Refer(call.Refer)       { l.do("REFER") }
 func (l *fakeLine) Bye(call.Bye)           { l.do("BYE") }

@@ -16,6 +16,8 @@ func (r *Running) perform(f call.Effect) {
 		r.line.Cancel(f)
 	case call.Ack:
 		r.line.Ack(f)
+	case call.Prack:
+		r.line.Prack(f)
 	case call.Reinvite:
 		r.line.Reinvite(f)
 	case call.Refer:

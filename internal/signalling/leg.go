@@ -91,12 +91,20 @@ func (g *leg) offer(host string) []byte {
 
 // Progress implements dialog.User.
 func (g *leg) Progress(s *dialog.Session, resp *sip.Message) {
-	g.line.post(call.Progress{Response: g.response(s, resp)})
+	e := call.Progress{Response: g.response(s, resp)}
+	if s.WantsAnswer(resp) {
+		e.Offer = g.hear(resp, true)
+	}
+	g.line.post(e)
 }
 
 // Answered implements dialog.User.
 func (g *leg) Answered(s *dialog.Session, resp *sip.Message) {
-	g.line.post(call.Answered{Response: g.response(s, resp), Routed: s.Routed(), SDP: g.hear(resp, g.first == call.OfferNone)})
+	e := call.Answered{Response: g.response(s, resp), Routed: s.Routed(), Settled: s.Settled()}
+	if !e.Settled {
+		e.SDP = g.hear(resp, g.first == call.OfferNone)
+	}
+	g.line.post(e)
 }
 
 // Acked implements dialog.User.

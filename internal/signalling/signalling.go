@@ -116,6 +116,13 @@ func (l *line) Ack(e call.Ack) {
 	g.session.Ack(sdp.MediaType, g.say(e.Body, e.From))
 }
 
+// Prack implements engine.Line.
+func (l *line) Prack(e call.Prack) {
+	if g := l.legs[e.Leg]; g != nil {
+		g.session.Prack(sdp.MediaType, g.say(e.Body, e.From))
+	}
+}
+
 // Reinvite implements engine.Line.
 func (l *line) Reinvite(e call.Reinvite) {
 	g := l.legs[e.Leg]

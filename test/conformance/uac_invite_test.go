@@ -60,7 +60,7 @@ func checkInvite(t *testing.T, m received) {
 		t.Errorf("To tag %q", tag)
 	}
 	for h, want := range map[sip.Header]string{
-		sip.MaxForwards: "70", sip.CSeq: "1 INVITE", sip.To: "<sip:201@example.com>", sip.Supported: "",
+		sip.MaxForwards: "70", sip.CSeq: "1 INVITE", sip.To: "<sip:201@example.com>", sip.Supported: "100rel",
 		sip.Allow: strings.Join(signalling.Methods, ", "), sip.ContentType: "application/sdp",
 		sip.ContentLength: strconv.Itoa(len(m.Body)),
 	} {

@@ -94,6 +94,9 @@ func (l *Line) Cancel(e call.Cancel) {
 // Ack implements engine.Line.
 func (l *Line) Ack(e call.Ack) { l.note(e) }
 
+// Prack implements engine.Line.
+func (l *Line) Prack(e call.Prack) { l.note(e) }
+
 // Reinvite implements engine.Line: the phone takes it at once.
 func (l *Line) Reinvite(e call.Reinvite) {
 	l.note(e)

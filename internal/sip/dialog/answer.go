@@ -31,7 +31,8 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 	first := s.outcome == pending && d.inviteSeq == s.seq
 	if first {
 		d.follow(s.find(tag))
-		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, weak.Make(tx)
+		d.confirm(s.reliableOf(tag))
+		s.outcome, s.dialog, s.early, s.reliable, s.auth, s.tx = answered, d, nil, nil, nil, weak.Make(tx)
 	}
 	s.mu.Unlock()
 	switch {

@@ -44,6 +44,7 @@ type peer struct {
 	RemoteTag RemoteTag
 	remoteSeq uint32
 	heard     bool // remoteSeq is set: a first request has come from the peer
+	settled   bool // its offer was answered in a PRACK
 }
 
 // fromResponse makes the dialog that a response to an INVITE of ours creates
@@ -116,6 +117,14 @@ func (d *Dialog) setTarget(u sip.URI) {
 func (d *Dialog) follow(early *peer) {
 	if early != nil {
 		d.heard, d.remoteSeq = early.heard, early.remoteSeq
+	}
+}
+
+// confirm takes over what went out in the early dialog that d confirms: our CSeq
+// numbers go on.
+func (d *Dialog) confirm(r *reliable) {
+	if r != nil {
+		d.localSeq, d.settled = r.dialog.localSeq, r.dialog.settled
 	}
 }
 

@@ -66,9 +66,11 @@ type Session struct {
 	cancel    *[]sip.Field // wanted, with these fields
 	dialog    *Dialog      // of the first 2xx
 	early     []peer
+	reliable  []reliable
 	forks     []*Dialog // further 2xx, to be ended
 	ackSent   bool      // for the last 2xx, which is kept by tx; or not ours to send
 	ended     bool      // a BYE was sent or has come
+	late      bool      // the INVITE had no SDP: the peer makes the offer
 	unacked   unacked
 }
 
@@ -139,7 +141,7 @@ func (s *Session) request(o Outgoing, seq uint32, t transport.Target) *sip.Messa
 	req.Add(sip.CSeq, strconv.FormatUint(uint64(seq), 10)+" INVITE")
 	req.Add(sip.Contact, s.contact)
 	req.Add(sip.Allow, s.ua.allow)
-	req.Add(sip.Supported, "")
+	req.Add(sip.Supported, rel100)
 	req.Add(sip.UserAgent, s.ua.config.UserAgent)
 	req.Fields = append(req.Fields, o.Fields...)
 	if req.Body = s.ua.body(o, t); len(req.Body) > 0 {
@@ -190,6 +192,9 @@ func (s *Session) sendInvite(o Outgoing, credentials []digest.Field) {
 	targets, seq := s.hop, s.seq
 	s.mu.Unlock()
 	req := s.request(o, seq, targets[0])
+	s.mu.Lock()
+	s.late = len(req.Body) == 0
+	s.mu.Unlock()
 	addCredentials(req, credentials)
 	tx, err := s.ua.layer.Request(req, targets, s)
 	if err != nil {
@@ -260,7 +265,7 @@ func (s *Session) fail(err error) {
 	s.mu.Lock()
 	was := s.outcome
 	if was == pending {
-		s.outcome, s.describe, s.early, s.auth = over, nil, nil, nil
+		s.outcome, s.describe, s.early, s.reliable, s.auth = over, nil, nil, nil, nil
 	}
 	s.mu.Unlock()
 	if was == pending {
@@ -300,6 +305,9 @@ func (s *Session) provisional(tx *transaction.Client, resp *sip.Message) {
 	if cancel != nil {
 		tx.Cancel(*cancel...)
 	}
+	if seq := reliableSeq(resp); seq != 0 && !s.takeReliable(resp, seq) {
+		return
+	}
 	s.user.Progress(s, resp)
 }
 
@@ -324,7 +332,7 @@ func (s *Session) reject(resp *sip.Message) {
 	s.mu.Lock()
 	was := s.outcome
 	if was == pending {
-		s.outcome, s.early, s.auth = over, nil, nil
+		s.outcome, s.early, s.reliable, s.auth = over, nil, nil, nil
 	}
 	s.mu.Unlock()
 	if was == pending {
@@ -357,7 +365,7 @@ func (s *Session) challenged(resp *sip.Message) {
 	}
 	s.mu.Lock()
 	s.seq++
-	s.early = nil
+	s.early, s.reliable = nil, nil
 	s.mu.Unlock()
 	s.user.Progress(s, resp)
 	s.sendInvite(o, credentials)
