@@ -69,9 +69,10 @@ type (
 	}
 	// Reinvite sends an INVITE inside the leg's dialog, with an offer or with NoBody.
 	Reinvite struct {
-		Leg  Leg
-		Body Body
-		From Leg // of PeerSDP
+		Leg     Leg
+		Body    Body
+		From    Leg     // of PeerSDP
+		Request Request // of From, whose SDP that is; 0 for what its phone said in a response
 	}
 	// Refer asks the leg's phone to call the called party.
 	Refer struct{ Leg Leg }

@@ -289,9 +289,9 @@ func (m *machine) refuse(e Reinvited) int {
 func (m *machine) pass(e Reinvited) {
 	to := m.bridge.other(e.Leg)
 	m.bridge.ex = exchange{stage: passing, update: e.Update, from: e.Leg, to: to, request: e.Request}
-	r := Reinvite{Leg: to, Body: PeerSDP, From: e.Leg}
+	r := Reinvite{Leg: to, Body: PeerSDP, From: e.Leg, Request: e.Request}
 	if e.SDP == NoSDP {
-		m.bridge.ex.stage, r.Body, r.From = asking, NoBody, 0
+		m.bridge.ex.stage, r = asking, Reinvite{Leg: to}
 	}
 	m.do(r)
 }

@@ -35,6 +35,7 @@ type leg struct {
 	mu      sync.Mutex
 	waiting []waiting
 	last    call.Request
+	heard   call.Request // whose offer is what the phone said last; only for the effects of the call
 }
 
 // waiting is a request of the phone that has no answer yet.
@@ -214,7 +215,8 @@ func (g *leg) Request(s *dialog.Session, r *dialog.Request) {
 func (g *leg) event(s *dialog.Session, id call.Request, r *dialog.Request) call.Event {
 	switch r.Msg.Method {
 	case sip.INVITE, sip.UPDATE:
-		return call.Reinvited{Leg: g.which, Request: id, SDP: g.hear(r.Msg, true), Update: r.Msg.Method == sip.UPDATE}
+		kind, _ := describe(r.Msg) // It is heard when the call has taken it.
+		return call.Reinvited{Leg: g.which, Request: id, SDP: kind, Update: r.Msg.Method == sip.UPDATE}
 	case sip.INFO:
 		return call.Informed{Leg: g.which, Request: id}
 	case sip.NOTIFY:
@@ -239,6 +241,20 @@ func (g *leg) hold(r *dialog.Request) (call.Request, bool) {
 	return g.last, true
 }
 
+// hearRequest takes the offer of a request that waits for its answer.
+func (g *leg) hearRequest(id call.Request) {
+	g.mu.Lock()
+	i := slices.IndexFunc(g.waiting, func(w waiting) bool { return w.id == id })
+	if i < 0 {
+		g.mu.Unlock()
+		return
+	}
+	msg := g.waiting[i].req.Msg
+	g.mu.Unlock()
+	g.heard = id
+	g.hear(msg, true)
+}
+
 func (g *leg) take(id call.Request) *dialog.Request {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -257,9 +273,14 @@ func (g *leg) respond(e call.Respond) {
 		return
 	}
 	if e.Status >= 300 {
-		g.forget()
+		if e.Request == g.heard {
+			g.forget()
+		}
 		r.Respond(e.Status, fieldsOf(e.Status), "", nil)
 		return
+	}
+	if e.Body == call.SinkAnswer {
+		g.hear(r.Msg, true)
 	}
 	body := g.say(e.Body, e.From)
 	if e.Body != call.NoBody && body == nil {

@@ -15,6 +15,8 @@ func (g *leg) hear(m *sip.Message, offer bool) call.SDP {
 	defer g.line.media.Unlock()
 	if body != nil {
 		g.said, g.owes = body, offer
+	} else if offer {
+		g.owes = false
 	}
 	return kind
 }

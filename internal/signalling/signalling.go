@@ -129,6 +129,9 @@ func (l *line) Reinvite(e call.Reinvite) {
 	if g == nil {
 		return
 	}
+	if from := l.legs[e.From]; e.Request != 0 && from != nil {
+		from.hearRequest(e.Request)
+	}
 	g.session.Send(dialog.Sent{
 		Method: sip.INVITE, ContentType: sdp.MediaType, Body: g.say(e.Body, e.From), Done: g.renegotiated(e.Body == call.NoBody),
 	})

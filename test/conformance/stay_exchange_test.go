@@ -72,9 +72,10 @@ func TestF14PendingReinvite(t *testing.T) {
 	audited(t, func(l *lab, p *phone) {
 		r := l.place(stay)
 		a, b := p.connect()
-		p.send(p.request(a, sip.INVITE, 1, extra{tag: "a", body: sdpBody}))
+		video := "m=video 6000 RTP/AVP 31\r\n"
+		p.send(p.request(a, sip.INVITE, 1, extra{tag: "a", body: sdpBody + video}))
 		re := p.expect(sip.INVITE)
-		p.send(p.request(a, sip.INVITE, 2, extra{tag: "a", body: sdpBody}))
+		p.send(p.request(a, sip.INVITE, 2, extra{tag: "a", body: offerB}))
 		refused := p.expect("500")
 		if refused.Get(sip.RetryAfter) == "" {
 			t.Error("500 without Retry-After")
@@ -84,7 +85,9 @@ func TestF14PendingReinvite(t *testing.T) {
 		p.send(p.ackFor(b, 1, p.expect("491")))
 		p.reply(re, 200, extra{tag: "b", body: offerB})
 		p.expect(sip.ACK)
-		p.expect("200")
+		if ok := p.expect("200"); strings.Count(string(ok.Body), "m=") != 2 || !strings.Contains(string(ok.Body), "m=video 0 ") {
+			t.Errorf("the offer that was taken is answered\n%s", ok.Body)
+		}
 		p.send(p.request(a, sip.ACK, 1, extra{tag: "a"}))
 		p.hangUpBoth(a, b)
 		l.wantEnd(r, call.Completed)
