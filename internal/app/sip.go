@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"callcontroller/internal/media"
 	"callcontroller/internal/signalling"
@@ -69,7 +70,7 @@ func (a *App) receive(m *sip.Message, from transport.Source) {
 
 func (a *App) signaller() *signalling.Signaller {
 	return signalling.New(signalling.Config{
-		UA: a.ua, Account: a.account, SinkPort: a.sink.Port(), Sipx: a.config.SIP.Sipx, Log: a.log,
+		UA: a.ua, Account: a.account, SinkPort: a.sink.Port(), Wheel: a.wheel, SessionExpires: uint32(a.config.SIP.SessionExpires / time.Second), Sipx: a.config.SIP.Sipx, Log: a.log,
 	})
 }
 

@@ -138,6 +138,9 @@ type (
 	Released struct{ Leg Leg }
 	// Lost tells that the leg's dialog broke and was ended by the adapter.
 	Lost struct{ Leg Leg }
+	// RefreshDue tells that the leg's session timer wants a re-INVITE (RFC 4028). It comes
+	// again until there was one.
+	RefreshDue struct{ Leg Leg }
 	// Gone tells that the leg's phone did not answer a request in the dialog (408), or
 	// knows the dialog no more (481).
 	Gone struct {
@@ -171,6 +174,7 @@ func (Informed) event()     {}
 func (HungUp) event()       {}
 func (Released) event()     {}
 func (Lost) event()         {}
+func (RefreshDue) event()   {}
 func (Gone) event()         {}
 func (TimerFired) event()   {}
 func (Hangup) event()       {}

@@ -24,13 +24,14 @@ type exchange struct {
 type stage uint8
 
 const (
-	none      stage = iota
-	joining         // the offer of a new leg was sent to the one that stands
-	glare           // that one was sending a re-INVITE of its own: it is tried again
-	settling        // the leg that was called with an old offer is told the other's answer
-	passing         // the offer of a phone was sent to the other
-	asking          // a phone asked for an offer: so was the other
-	answering       // the other's offer was sent in our 2xx: the answer comes in the ACK
+	none       stage = iota
+	joining          // the offer of a new leg was sent to the one that stands
+	glare            // that one was sending a re-INVITE of its own: it is tried again
+	settling         // the leg that was called with an old offer is told the other's answer
+	refreshing       // a phone was told the same once more, for its session timer
+	passing          // the offer of a phone was sent to the other
+	asking           // a phone asked for an offer: so was the other
+	answering        // the other's offer was sent in our 2xx: the answer comes in the ACK
 )
 
 // peerOf is the leg whose SDP goes to l.
@@ -108,7 +109,7 @@ func (m *machine) agreed(e Renegotiated) {
 	case none, glare, answering: // Kept out by renegotiated.
 	case joining:
 		m.joinAgreed(e, usable)
-	case settling:
+	case settling, refreshing:
 		m.ack(x.to, NoBody)
 		m.exchangeOver()
 	case passing:
@@ -190,7 +191,7 @@ func (m *machine) disagreed(e Renegotiated) {
 	case x.stage == joining:
 		m.joinFailed(o, Cause{e.Status, clip(fragPhrase(e.Line), maxCauseText)})
 	default:
-		if x.stage != settling {
+		if x.stage == passing || x.stage == asking {
 			m.do(Respond{Leg: x.from, Request: x.request, Status: passBack(e.Status)})
 		}
 		m.exchangeOver()
@@ -294,6 +295,17 @@ func (m *machine) pass(e Reinvited) {
 		m.bridge.ex.stage, r = asking, Reinvite{Leg: to}
 	}
 	m.do(r)
+}
+
+// refresh sends a re-INVITE that changes nothing, unless something is under way: then
+// it comes again.
+func (m *machine) refresh(l Leg) {
+	b := m.bridge
+	talks := m.State == Connected || m.State == Transferring
+	if talks && l != b.target && b.side[l].up() && b.ex.stage == none {
+		b.ex = exchange{stage: refreshing, from: b.other(l), to: l}
+		m.do(Reinvite{Leg: l, Body: SameSDP})
+	}
 }
 
 // informed passes an INFO on to the phone that the leg's phone talks with.

@@ -38,6 +38,8 @@ func (m *machine) invite(e Event) {
 		m.legReleased(e.Leg)
 	case Lost:
 		m.legLost(e.Leg)
+	case RefreshDue:
+		m.refresh(e.Leg)
 	case Gone:
 		m.gone(e)
 	case TimerFired:

@@ -58,7 +58,10 @@ type SIP struct {
 	Account   Account       // sip.account: the server's own, for users that have no SIP credentials; default none
 	Realm     string        // sip.realm: the realm that SIP credentials answer, no other, and that HTTP asks in; default: sip.domain
 	KeepAlive time.Duration // sip.keepalive: how often both phones of a call in INVITE mode are asked, by OPTIONS, whether they are there; default 60 s, 0 for never
-	Sipx      bool          // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
+	// SessionExpires is sip.session_expires: the session interval that calls in INVITE
+	// mode ask for (RFC 4028), at least 90 s; default 30 min, 0 for none.
+	SessionExpires time.Duration
+	Sipx           bool // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
 }
 
 // Account is a SIP account for digest challenges. Both fields are set, or neither.
@@ -165,7 +168,7 @@ type Drain struct {
 // Default is the configuration when nothing is configured. It lacks sip.domain.
 func Default() Config {
 	return Config{
-		SIP: SIP{KeepAlive: time.Minute, Listen: []Listen{{"udp", "0.0.0.0", 5060}, {"tcp", "0.0.0.0", 5060}}},
+		SIP: SIP{KeepAlive: time.Minute, SessionExpires: 30 * time.Minute, Listen: []Listen{{"udp", "0.0.0.0", 5060}, {"tcp", "0.0.0.0", 5060}}},
 		Log: Log{Level: slog.LevelInfo},
 		HTTP: HTTP{
 			Listen:     []Listen{{"https", "0.0.0.0", 6666}, {"http", "127.0.0.1", 6667}},

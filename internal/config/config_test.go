@@ -47,14 +47,15 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 	}
 	want := &config.Config{
 		SIP: config.SIP{
-			Domain:    "lab.test",
-			Proxy:     sip.URI{Scheme: "sip", Host: "127.0.0.1", Port: 5070, Params: ";transport=tcp"},
-			Listen:    []config.Listen{{"udp", "127.0.0.1", 0}, {"tcp", "::1", 5062}},
-			Advertise: config.HostPort{Host: "[2001:db8::1]", Port: 5060},
-			Account:   config.Account{Username: "200", Password: secret.New("geheim")},
-			Realm:     "lab.test",
-			KeepAlive: 90 * time.Second,
-			Sipx:      true,
+			Domain:         "lab.test",
+			Proxy:          sip.URI{Scheme: "sip", Host: "127.0.0.1", Port: 5070, Params: ";transport=tcp"},
+			Listen:         []config.Listen{{"udp", "127.0.0.1", 0}, {"tcp", "::1", 5062}},
+			Advertise:      config.HostPort{Host: "[2001:db8::1]", Port: 5060},
+			Account:        config.Account{Username: "200", Password: secret.New("geheim")},
+			Realm:          "lab.test",
+			KeepAlive:      90 * time.Second,
+			SessionExpires: 10 * time.Minute,
+			Sipx:           true,
 		},
 		Media: config.Media{Port: 40000},
 		Log:   config.Log{Level: slog.LevelDebug, Format: config.LogText},

@@ -45,6 +45,7 @@ func (c *Config) fields() []field {
 		password("sip.account.password", &c.SIP.Account.Password),
 		one("sip.realm", &c.SIP.Realm, text),
 		one("sip.keepalive", &c.SIP.KeepAlive, delay),
+		one("sip.session_expires", &c.SIP.SessionExpires, sessionInterval),
 		one("sip.sipx", &c.SIP.Sipx, boolean),
 		one("media.port", &c.Media.Port, number(0, 65535)),
 		one("log.level", &c.Log.Level, level),
@@ -192,6 +193,15 @@ func delay(s string) (time.Duration, error) {
 		return 0, nil
 	}
 	return duration(s)
+}
+
+// sessionInterval reads a session interval, which may be zero (RFC 4028 section 4).
+func sessionInterval(s string) (time.Duration, error) {
+	d, err := delay(s)
+	if err == nil && d != 0 && d < 90*time.Second {
+		return 0, errors.New("must be at least 90s, or 0 for none")
+	}
+	return d, err
 }
 
 // duration reads "1m30s" or whole seconds. It is never zero or negative.

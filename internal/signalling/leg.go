@@ -27,6 +27,7 @@ type leg struct {
 	referSeq atomic.Uint32
 	to       *call.Party
 	session  *dialog.Session
+	timer    *sessionTimer // guarded by mu; nil for none
 
 	// Guarded by line.media.
 	sdp  sdp.Leg
@@ -60,6 +61,7 @@ func (g *leg) outgoing() dialog.Outgoing {
 		From:        sip.NameAddr{Display: o.Agent.Display, URI: from},
 		To:          sip.NameAddr{Display: g.to.Display, URI: target},
 		ContactUser: contactUser,
+		Expires:     g.line.expires(),
 		ContentType: sdp.MediaType,
 		Body:        g.offer,
 	}
@@ -102,6 +104,7 @@ func (g *leg) Progress(s *dialog.Session, resp *sip.Message) {
 // Answered implements dialog.User.
 func (g *leg) Answered(s *dialog.Session, resp *sip.Message) {
 	e := call.Answered{Response: g.response(s, resp), Routed: s.Routed(), Settled: s.Settled()}
+	g.agreeAsUAC(resp)
 	if !e.Settled {
 		e.SDP = g.hear(resp, g.first == call.OfferNone)
 	}
@@ -113,9 +116,9 @@ func (g *leg) Acked(_ *dialog.Session, ack *sip.Message) {
 	g.line.post(call.Acked{Leg: g.which, SDP: g.hear(ack, false)})
 }
 
-// renegotiated gives what tells the final response to our re-INVITE, which had an
-// offer or asked for one.
-func (g *leg) renegotiated(asked bool) func(*sip.Message, error) {
+// renegotiated gives what tells the final response to our re-INVITE with that body. The
+// answer to what the phone was told before says nothing new.
+func (g *leg) renegotiated(b call.Body) func(*sip.Message, error) {
 	return func(resp *sip.Message, err error) {
 		if err != nil {
 			g.line.post(call.Renegotiated{Response: localResponse(g.which, g.session.SIPCallID(), statusOf(err))})
@@ -123,7 +126,10 @@ func (g *leg) renegotiated(asked bool) func(*sip.Message, error) {
 		}
 		e := call.Renegotiated{Response: g.response(g.session, resp)}
 		if resp.Status < 300 {
-			e.SDP = g.hear(resp, asked)
+			g.agreeAsUAC(resp)
+			if b != call.SameSDP {
+				e.SDP = g.hear(resp, b == call.NoBody)
+			}
 		}
 		g.line.post(e)
 	}
@@ -200,6 +206,12 @@ var usual = func() map[int]string {
 
 // Request implements dialog.User.
 func (g *leg) Request(s *dialog.Session, r *dialog.Request) {
+	if isOffer(r) {
+		if fields := tooShort(r.Msg); fields != nil {
+			r.Respond(422, fields, "", nil)
+			return
+		}
+	}
 	id, ok := g.hold(r)
 	if !ok {
 		r.Respond(500, nil, "", nil)
@@ -287,8 +299,15 @@ func (g *leg) respond(e call.Respond) {
 		r.Respond(488, []sip.Field{field(sip.Warning, `399 callcontroller "the offer cannot be answered"`)}, "", nil)
 		return
 	}
-	r.Respond(e.Status, nil, sdp.MediaType, body)
+	var fields []sip.Field
+	if isOffer(r) {
+		fields = g.agreeAsUAS(r.Msg)
+	}
+	r.Respond(e.Status, fields, sdp.MediaType, body)
 }
+
+// isOffer tells the requests that set up or change a session.
+func isOffer(r *dialog.Request) bool { return r.Msg.Method == sip.INVITE || r.Msg.Method == sip.UPDATE }
 
 // fieldsOf gives the fields that a response of that status must have (RFC 6665
 // section 8.2.2, RFC 3261 section 14.2).

@@ -49,6 +49,15 @@ func (g *leg) owesAnswer() bool {
 // say makes what the leg's phone is told: an answer when it has made an offer, else
 // an offer.
 func (g *leg) say(b call.Body, from call.Leg) []byte {
+	if b == call.SameSDP {
+		return g.told()
+	}
+	body := g.make(b, from)
+	g.keep(body)
+	return body
+}
+
+func (g *leg) make(b call.Body, from call.Leg) []byte {
 	g.line.media.Lock()
 	defer g.line.media.Unlock()
 	switch b {

@@ -16,6 +16,7 @@ import (
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/dialog"
 	"callcontroller/internal/sip/digest"
+	"callcontroller/internal/timing"
 )
 
 // contactUser is the user part of our Contact, as the original had it
@@ -34,6 +35,10 @@ type Config struct {
 	Account func(user string) digest.Credentials
 	// SinkPort is the UDP port of the media sink.
 	SinkPort uint16
+	// SessionExpires is the session interval that calls of INVITE mode ask for, in seconds
+	// (RFC 4028); 0 for none.
+	SessionExpires uint32
+	Wheel          *timing.Wheel // for session timers; nil for none
 	// Sipx adds the URI parameters that sipXecs proxies know (CONTRACT 8.1).
 	Sipx bool
 	Log  *slog.Logger
@@ -60,6 +65,14 @@ type line struct {
 	legs   [call.NumLegs]*leg
 
 	media sync.Mutex // guards what is said in SDP on all legs
+}
+
+// expires is the session interval that the legs of the call ask for.
+func (l *line) expires() uint32 {
+	if l.order.Mode == call.ByRefer {
+		return 0 // Its leg lives for seconds.
+	}
+	return l.config.SessionExpires
 }
 
 // Invite implements engine.Line.
@@ -133,7 +146,7 @@ func (l *line) Reinvite(e call.Reinvite) {
 		from.hearRequest(e.Request)
 	}
 	g.session.Send(dialog.Sent{
-		Method: sip.INVITE, ContentType: sdp.MediaType, Body: g.say(e.Body, e.From), Done: g.renegotiated(e.Body == call.NoBody),
+		Method: sip.INVITE, Fields: g.timerFields(), ContentType: sdp.MediaType, Body: g.say(e.Body, e.From), Done: g.renegotiated(e.Body),
 	})
 }
 
@@ -244,6 +257,9 @@ func (l *line) forwarded(to *leg, r *dialog.Request, resp *sip.Message, err erro
 // Release implements engine.Line.
 func (l *line) Release(e call.Release) {
 	if g := l.legs[e.Leg]; g != nil {
+		g.mu.Lock()
+		g.stopTimer()
+		g.mu.Unlock()
 		g.session.Release()
 	}
 }

@@ -50,6 +50,7 @@ type options struct {
 	noProxy bool   // the Request-URI is the next hop
 	proxy   string // instead of the phone's address
 	sipx    bool
+	expires uint32         // session interval
 	server  netip.AddrPort // instead of serverAddr
 	tcp     bool           // the server listens on TCP too
 	real    bool           // real sockets on loopback, outside any bubble
@@ -96,7 +97,7 @@ func newLab(t *testing.T, o options) *lab {
 		listen(t, l.layer, transport.TCP, o.server)
 	}
 	signaller := signalling.New(signalling.Config{
-		UA: l.ua, SinkPort: 40000, Log: log, Sipx: o.sipx,
+		UA: l.ua, SinkPort: 40000, Wheel: l.wheel, SessionExpires: o.expires, Log: log, Sipx: o.sipx,
 		Account: func(string) digest.Credentials {
 			return digest.Credentials{Username: "203", Password: secret.New("secret"), Realm: "example.com"}
 		},

@@ -96,8 +96,8 @@ func (q *requester) complete(req *sip.Message, credentials []digest.Field) {
 		req.Add(sip.Contact, s.contact)
 		req.Add(sip.Allow, s.ua.allow)
 	}
-	if q.sent.Method == sip.INVITE {
-		req.Add(sip.Supported, "")
+	if offers(req) {
+		req.Add(sip.Supported, timerTag)
 	}
 	req.Add(sip.UserAgent, s.ua.config.UserAgent)
 	req.Fields = append(req.Fields, q.sent.Fields...)

@@ -39,7 +39,10 @@ type Outgoing struct {
 	From, To    sip.NameAddr // without tags
 	ContactUser string       // user part of our Contact
 	Fields      []sip.Field  // further ones, such as Subject
-	ContentType string       // of the body
+	// Expires is the session interval that is asked for, in seconds; 0 for an INVITE
+	// without a session timer (RFC 4028).
+	Expires     uint32
+	ContentType string // of the body
 	// Body makes the offer, nil for an INVITE without SDP, when our own address
 	// towards the next hop is known; host is without brackets, as SDP wants it.
 	Body func(host string) []byte
@@ -71,6 +74,7 @@ type Session struct {
 	ackSent   bool      // for the last 2xx, which is kept by tx; or not ours to send
 	ended     bool      // a BYE was sent or has come
 	late      bool      // the INVITE had no SDP: the peer makes the offer
+	minSE     uint32    // the interval that a 422 asked for, 0 for none
 	unacked   unacked
 }
 
@@ -141,7 +145,7 @@ func (s *Session) request(o Outgoing, seq uint32, t transport.Target) *sip.Messa
 	req.Add(sip.CSeq, strconv.FormatUint(uint64(seq), 10)+" INVITE")
 	req.Add(sip.Contact, s.contact)
 	req.Add(sip.Allow, s.ua.allow)
-	req.Add(sip.Supported, rel100)
+	s.addTimer(req, o.Expires)
 	req.Add(sip.UserAgent, s.ua.config.UserAgent)
 	req.Fields = append(req.Fields, o.Fields...)
 	if req.Body = s.ua.body(o, t); len(req.Body) > 0 {
@@ -285,6 +289,8 @@ func (s *Session) Response(tx *transaction.Client, resp *sip.Message) {
 		s.success(tx, resp)
 	case resp.Status == 401 || resp.Status == 407:
 		s.challenged(resp)
+	case resp.Status == 422:
+		s.tooSmall(resp)
 	default:
 		s.reject(resp)
 	}
@@ -363,6 +369,11 @@ func (s *Session) challenged(resp *sip.Message) {
 		s.reject(resp)
 		return
 	}
+	s.restart(o, resp, credentials)
+}
+
+// restart sends the INVITE anew, after a response that is told as progress.
+func (s *Session) restart(o Outgoing, resp *sip.Message, credentials []digest.Field) {
 	s.mu.Lock()
 	s.seq++
 	s.early, s.reliable = nil, nil

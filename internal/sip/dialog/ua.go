@@ -252,7 +252,8 @@ func (ua *UA) untaken(method string) int {
 // unsupported checks what the request requires and what bodies it has and accepts
 // (sections 8.2.2.3, 8.2.3 and 21.4.7).
 func unsupported(req *sip.Message) (status int, fields []sip.Field) {
-	if unknown := slices.Collect(req.Values(sip.Require)); len(unknown) > 0 {
+	known := func(tag string) bool { return strings.EqualFold(tag, timerTag) }
+	if unknown := slices.DeleteFunc(slices.Collect(req.Values(sip.Require)), known); len(unknown) > 0 {
 		return 420, []sip.Field{field(sip.Unsupported, strings.Join(unknown, ", "))}
 	}
 	accept := field(sip.Accept, understood)

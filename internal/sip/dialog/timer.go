@@ -1,0 +1,100 @@
+package dialog
+
+import (
+	"strconv"
+	"weak"
+
+	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/transaction"
+)
+
+// timerTag is the option tag of RFC 4028, MinSE the smallest session interval that we
+// take, in seconds (section 4).
+const (
+	timerTag = "timer"
+	MinSE    = 90
+)
+
+// Timer is a Session-Expires field (RFC 4028 section 4).
+type Timer struct {
+	Expires uint32 // session interval in seconds; 0 for no timer
+	UAC     bool   // who sent the request refreshes
+	UAS     bool   // who answered it does
+}
+
+// ParseTimer reads the Session-Expires of a message; the zero Timer when there is none.
+func ParseTimer(m *sip.Message) Timer {
+	value, params := m.Get(sip.SessionExpires), sip.Params("")
+	for i := range len(value) {
+		if value[i] == ';' {
+			value, params = value[:i], sip.Params(value[i:])
+			break
+		}
+	}
+	seconds := delta(value)
+	role, _ := params.Get("refresher")
+	return Timer{Expires: seconds, UAC: role == "uac", UAS: role == "uas"}
+}
+
+// delta reads a number of seconds, 0 for what is none.
+func delta(text string) uint32 {
+	for text != "" && text[len(text)-1] == ' ' {
+		text = text[:len(text)-1]
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
+}
+
+// Field makes the Session-Expires field.
+func (t Timer) Field() sip.Field {
+	value := strconv.FormatUint(uint64(t.Expires), 10)
+	switch {
+	case t.UAC:
+		value += ";refresher=uac"
+	case t.UAS:
+		value += ";refresher=uas"
+	}
+	return field(sip.SessionExpires, value)
+}
+
+// Supports tells whether who sent a message knows session timers.
+func Supports(m *sip.Message) bool { return m.Contains(sip.Supported, timerTag) }
+
+// addTimer asks for a session timer, and tells what extensions we know (section 7.1).
+func (s *Session) addTimer(req *sip.Message, expires uint32) {
+	if expires == 0 {
+		req.Add(sip.Supported, rel100)
+		return
+	}
+	s.mu.Lock()
+	least := s.minSE
+	s.mu.Unlock()
+	req.Add(sip.Supported, rel100+", "+timerTag)
+	req.Fields = append(req.Fields, Timer{Expires: max(expires, least)}.Field())
+	if least > 0 {
+		req.Add(sip.MinSE, strconv.FormatUint(uint64(least), 10))
+	}
+}
+
+// tooSmall answers a 422 with one more INVITE, with the interval that it asks for
+// (section 7.3).
+func (s *Session) tooSmall(resp *sip.Message) {
+	least := delta(resp.Get(sip.MinSE))
+	s.mu.Lock()
+	describe := s.describe
+	again := s.outcome == pending && s.cancel == nil && describe != nil && s.minSE == 0 && least > 0
+	if again {
+		s.minSE, s.tx = least, weak.Pointer[transaction.Client]{}
+	}
+	auth := s.auth
+	s.mu.Unlock()
+	if !again {
+		s.reject(resp)
+		return
+	}
+	o := describe()
+	s.restart(o, resp, preemptive(auth, sip.INVITE, o.Target.String()))
+}
