@@ -136,7 +136,10 @@ type Order struct {
 	Forwarding bool
 	// Fallback turns a call whose phone refuses the REFER into one of INVITE mode.
 	Fallback bool
-	FirstRow bool // a row stands before anything has come back, see machine.callingNow
+	// Automatic says that the called party answers without ringing, as a conference does:
+	// flow I of RFC 3725, which needs one exchange less (INVITE mode).
+	Automatic bool
+	FirstRow  bool // a row stands before anything has come back, see machine.callingNow
 
 	Agent  Party
 	Caller Party

@@ -67,7 +67,7 @@ func (m *machine) earlyOffer(e Progress) {
 	switch {
 	case e.Leg == b.caller:
 		m.do(Prack{Leg: e.Leg, Body: SinkAnswer})
-	case e.Leg != b.callee || b.side[e.Leg].cancelling || b.ex.stage != none || e.Offer != GoodSDP:
+	case e.Leg != b.callee || b.side[e.Leg].cancelling || b.side[e.Leg].offer != OfferNone || b.ex.stage != none || e.Offer != GoodSDP:
 		m.do(Prack{Leg: e.Leg, Body: Refusal})
 	default:
 		b.ex = exchange{early: true, from: e.Leg, to: b.caller}

@@ -65,7 +65,11 @@ func (m *machine) stayStart() {
 		return
 	}
 	m.State = CallingCaller
-	m.callLeg(Caller, side{party: &m.Order.Caller, offer: m.flow.offer})
+	offer := m.flow.offer
+	if m.Order.Automatic {
+		offer = OfferNone
+	}
+	m.callLeg(Caller, side{party: &m.Order.Caller, offer: offer})
 }
 
 // callLeg calls the party of a side.
@@ -158,9 +162,21 @@ func (m *machine) legAnswered(e Answered) {
 	case b.callee:
 		m.calleeAnswered(e)
 	default:
-		m.ack(e.Leg, NoBody)
-		m.callCallee()
+		m.callerAnswered(e.SDP)
 	}
+}
+
+// callerAnswered goes on to the called party: with the calling party's offer when that
+// one answers at once (RFC 3725 section 4.1), so that the ACK waits no longer than it
+// would for a re-INVITE; else without SDP (section 4.4).
+func (m *machine) callerAnswered(sdp SDP) {
+	if m.Order.Automatic && sdp == GoodSDP && m.bridge.side[m.bridge.caller].offer == OfferNone {
+		m.State = CallingCallee
+		m.callLeg(m.bridge.callee, side{party: &m.Order.Callee, offer: OfferPeer, retried: true})
+		return
+	}
+	m.ack(m.bridge.caller, NoBody)
+	m.callCallee()
 }
 
 func (m *machine) calleeAnswered(e Answered) {
@@ -174,6 +190,12 @@ func (m *machine) calleeAnswered(e Answered) {
 		b.late = true // It comes from another fork than the early offer.
 	case e.SDP != GoodSDP: // Row F19.
 		m.finish(Outcome{Failed, Callee, 488, ByServer}, Cause{Status: 488})
+	case b.side[b.caller].owed: // Flow I: the answer goes back as it came.
+		m.ack(e.Leg, NoBody)
+		b.ex = exchange{from: b.caller, to: e.Leg}
+		m.ack(b.caller, PeerSDP)
+		b.ex = exchange{}
+		m.joined(e.Leg)
 	case m.bridge.side[e.Leg].offer == OfferPeer:
 		m.ack(e.Leg, NoBody)
 		m.join(e.Leg)

@@ -117,7 +117,7 @@ func (w *ledger) possible(c *Call, e Event) bool {
 func TestStayLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := order()
-		o.Mode = ByStay
+		o.Mode, o.Automatic = ByStay, rapid.Bool().Draw(t, "automatic")
 		c, w := New("id", o), ledger{}
 		apply := func(e Event) {
 			if !w.possible(&c, e) {

@@ -61,7 +61,10 @@ type SIP struct {
 	// SessionExpires is sip.session_expires: the session interval that calls in INVITE
 	// mode ask for (RFC 4028), at least 90 s; default 30 min, 0 for none.
 	SessionExpires time.Duration
-	Sipx           bool // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
+	// Automatic is sip.automatic: users who answer without ringing, such as conferences;
+	// a "*" at the end stands for any rest; default none.
+	Automatic []string
+	Sipx      bool // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
 }
 
 // Account is a SIP account for digest challenges. Both fields are set, or neither.

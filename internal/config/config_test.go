@@ -55,6 +55,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			Realm:          "lab.test",
 			KeepAlive:      90 * time.Second,
 			SessionExpires: 10 * time.Minute,
+			Automatic:      []string{"conf", "9*"},
 			Sipx:           true,
 		},
 		Media: config.Media{Port: 40000},

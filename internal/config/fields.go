@@ -46,6 +46,7 @@ func (c *Config) fields() []field {
 		one("sip.realm", &c.SIP.Realm, text),
 		one("sip.keepalive", &c.SIP.KeepAlive, delay),
 		one("sip.session_expires", &c.SIP.SessionExpires, sessionInterval),
+		many("sip.automatic", &c.SIP.Automatic, text),
 		one("sip.sipx", &c.SIP.Sipx, boolean),
 		one("media.port", &c.Media.Port, number(0, 65535)),
 		one("log.level", &c.Log.Level, level),

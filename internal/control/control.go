@@ -41,6 +41,7 @@ type Config struct {
 	Hosts     policy.Hosts // that may be called
 	Log       *slog.Logger // default: nothing is logged
 
+	Automatic        []string      // called users who answer without ringing; a "*" at the end stands for any rest
 	Fallback         bool          // see call.Order
 	KeepAlive        time.Duration // see call.Order; 0 for never
 	MaxDuration      time.Duration // see call.Order; 0 for no limit

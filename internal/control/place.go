@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		return nil, err
 	}
 	o := &call.Order{
-		Mode: mode, ConfPIN: r.ConfPIN, Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
+		Mode: mode, Automatic: c.automatic(called), ConfPIN: r.ConfPIN, Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
@@ -123,6 +124,16 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		o.RingTimeout = min(DefaultTime, c.config.MaxRing)
 	}
 	return o, nil
+}
+
+// automatic tells whether a called party answers without ringing.
+func (c *Control) automatic(p party) bool {
+	return slices.ContainsFunc(c.config.Automatic, func(pattern string) bool {
+		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+			return strings.HasPrefix(p.user, prefix)
+		}
+		return p.user == pattern
+	})
 }
 
 func (c *Control) checkOptions(r PlaceRequest) error {

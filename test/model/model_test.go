@@ -42,7 +42,7 @@ func newServer(t *testing.T, n *memnet.Network) *server {
 		t.Fatal(err)
 	}
 	s.engine = engine.New(signalling.New(signalling.Config{
-		UA: s.ua, SinkPort: 40000, Log: log, Account: func(string) digest.Credentials { return digest.Credentials{} },
+		UA: s.ua, Wheel: s.wheel, SessionExpires: 90, SinkPort: 40000, Log: log, Account: func(string) digest.Credentials { return digest.Credentials{} },
 	}), s.wheel, log)
 	return s
 }
@@ -62,9 +62,9 @@ func (s *server) left() string {
 		s.engine.Len(), u.Sessions, u.Transactions.Clients, u.Transactions.Servers, s.wheel.Running())
 }
 
-func order(mode call.Mode) *call.Order {
+func order(s schedule) *call.Order {
 	return &call.Order{
-		Mode: mode, Fallback: true, Agent: call.Party{URI: "sip:agent@example.com"},
+		Mode: s.mode, Automatic: s.auto, Fallback: true, Agent: call.Party{URI: "sip:agent@example.com"},
 		Caller: call.Party{URI: uriOf(0)}, Callee: call.Party{URI: uriOf(1)}, ReferredBy: "sip:agent@example.com",
 		RingTimeout: 15 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 60 * time.Second, KeepAlive: time.Minute, MaxRows: 100,
 	}
@@ -81,7 +81,7 @@ func play(t *testing.T, s schedule) (faults, trace []string) {
 	}
 	v := newServer(t, n)
 	defer v.close()
-	r := v.engine.Add(call.New("call", order(s.mode)))
+	r := v.engine.Add(call.New("call", order(s)))
 	r.Post(call.Start{})
 	for _, a := range s.api {
 		time.AfterFunc(a.at, func() { r.Post(a.event) })

@@ -15,6 +15,7 @@ import (
 // schedule is all that happens in one run.
 type schedule struct {
 	mode   call.Mode
+	auto   bool // flow I
 	phones [3]plan
 	api    []act
 	net    weather
@@ -70,6 +71,7 @@ func durations(most time.Duration) *rapid.Generator[time.Duration] {
 
 func draw(t *rapid.T) schedule {
 	s := schedule{mode: rapid.SampledFrom([]call.Mode{call.ByStay, call.ByRefer}).Draw(t, "mode")}
+	s.auto = rapid.SampledFrom([]bool{false, false, true}).Draw(t, "automatic")
 	for i := range s.phones {
 		s.phones[i] = drawPlan(t)
 	}

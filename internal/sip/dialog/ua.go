@@ -191,10 +191,20 @@ func (ua *UA) outside(in *transaction.Incoming) {
 		return
 	}
 	status, fields := ua.generic(in.Msg)
+	if ua.isOurs(in.Msg) {
+		status = 482
+	}
 	if status == 0 {
 		status = uninvited(in.Msg.Method)
 	}
 	ua.reply(in, status, fields...)
+}
+
+// isOurs tells a request of ours that has come back: somebody has forwarded the called
+// user to us (section 8.2.2.2, row U43).
+func (ua *UA) isOurs(req *sip.Message) bool {
+	s, ok := ua.sessions.get(LocalTag(req.FromTag()))
+	return ok && s.sipCallID == req.Get(sip.CallID)
 }
 
 // uninvited is the answer to a method that is taken only inside a dialog of ours.
