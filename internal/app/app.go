@@ -24,6 +24,7 @@ import (
 	"callcontroller/internal/media"
 	"callcontroller/internal/policy"
 	"callcontroller/internal/sip/dialog"
+	"callcontroller/internal/sip/digest"
 	"callcontroller/internal/sip/transport"
 	"callcontroller/internal/timing"
 	"callcontroller/internal/tlscert"
@@ -54,6 +55,7 @@ type App struct {
 	ua        *dialog.UA
 	transport *transport.Layer
 	sink      *media.Sink
+	own       digest.Credentials // the server's own SIP account
 	engine    *engine.Engine
 	control   *control.Control
 	http      *httpapi.Server

@@ -69,6 +69,8 @@ func (a *App) receive(m *sip.Message, from transport.Source) {
 }
 
 func (a *App) signaller() *signalling.Signaller {
+	own := a.config.SIP.Account
+	a.own = digest.Credentials{Username: own.Username, Password: own.Password, Realm: a.config.SIP.Realm}
 	return signalling.New(signalling.Config{
 		UA: a.ua, Account: a.account, SinkPort: a.sink.Port(), Wheel: a.wheel, SessionExpires: uint32(a.config.SIP.SessionExpires / time.Second), Sipx: a.config.SIP.Sipx, Log: a.log,
 	})
@@ -76,11 +78,9 @@ func (a *App) signaller() *signalling.Signaller {
 
 // account gives the SIP credentials with which calls of a user are placed: his own,
 // else the server's.
-func (a *App) account(user string) digest.Credentials {
-	own := a.config.SIP.Account
-	c := digest.Credentials{Username: own.Username, Password: own.Password, Realm: a.config.SIP.Realm}
+func (a *App) account(user string) *digest.Credentials {
 	if u, ok := a.users.Lookup(user); ok && !u.SIP.IsZero() {
-		c.Username, c.Password, c.HA1 = u.SIP.Username, u.SIP.Password, u.SIP.HA1
+		return &digest.Credentials{Username: u.SIP.Username, Password: u.SIP.Password, HA1: u.SIP.HA1, Realm: a.config.SIP.Realm}
 	}
-	return c
+	return &a.own
 }

@@ -50,8 +50,8 @@ func newController(t *testing.T, w *world) *controller {
 	}
 	t.Cleanup(func() { _ = sink.Close() })
 	s := signalling.New(signalling.Config{
-		UA: ua, SinkPort: sink.Port(), Log: log, Account: func(string) digest.Credentials {
-			return digest.Credentials{Username: account.Name, Password: account.Password}
+		UA: ua, SinkPort: sink.Port(), Log: log, Account: func(string) *digest.Credentials {
+			return &digest.Credentials{Username: account.Name, Password: account.Password}
 		},
 	})
 	return &controller{t: t, domain: w.Proxy().Domain(), engine: engine.New(s, wheel, log)}

@@ -161,8 +161,8 @@ func (p *Phone) contact() string {
 	return u.String()
 }
 
-func (p *Phone) credentials() digest.Credentials {
-	return digest.Credentials{Username: p.o.User, Password: p.o.Password, Realm: p.o.Domain}
+func (p *Phone) credentials() *digest.Credentials {
+	return &digest.Credentials{Username: p.o.User, Password: p.o.Password, Realm: p.o.Domain}
 }
 
 // User is the name of the phone's account.

@@ -52,7 +52,7 @@ func (requestless) Orphan(*sip.Message)           {}
 // start registers anew, with credentials at once where the proxy is known.
 func (r *registration) start() {
 	r.mu.Lock()
-	r.attempt = r.nonces.NewAttempt(r.phone.credentials(), r.phone.proxy.Addr.String())
+	r.attempt = r.nonces.NewAttempt(*r.phone.credentials(), r.phone.proxy.Addr.String())
 	fields := r.attempt.Preemptive(sip.REGISTER, r.phone.registrar())
 	r.mu.Unlock()
 	r.send(fields)

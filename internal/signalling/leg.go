@@ -3,7 +3,6 @@ package signalling
 import (
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,15 +33,9 @@ type leg struct {
 	said []byte // what the phone said last, until both sides have agreed
 
 	mu      sync.Mutex
-	waiting []waiting
+	waiting map[call.Request]*dialog.Request // requests of the phone that have no answer yet
 	last    call.Request
 	heard   call.Request // whose offer is what the phone said last; only for the effects of the call
-}
-
-// waiting is a request of the phone that has no answer yet.
-type waiting struct {
-	id  call.Request
-	req *dialog.Request
 }
 
 // confPIN is the field by which a conference of sipXecs is told its PIN.
@@ -248,35 +241,33 @@ func (g *leg) hold(r *dialog.Request) (call.Request, bool) {
 	if len(g.waiting) == maxWaiting {
 		return 0, false
 	}
+	if g.waiting == nil {
+		g.waiting = make(map[call.Request]*dialog.Request, 1)
+	}
 	g.last++
-	g.waiting = append(g.waiting, waiting{g.last, r})
+	g.waiting[g.last] = r
 	return g.last, true
 }
 
 // hearRequest takes the offer of a request that waits for its answer.
 func (g *leg) hearRequest(id call.Request) {
 	g.mu.Lock()
-	i := slices.IndexFunc(g.waiting, func(w waiting) bool { return w.id == id })
-	if i < 0 {
-		g.mu.Unlock()
-		return
-	}
-	msg := g.waiting[i].req.Msg
+	r := g.waiting[id]
 	g.mu.Unlock()
-	g.heard = id
-	g.hear(msg, true)
+	if r != nil {
+		g.heard = id
+		g.hear(r.Msg, true)
+	}
 }
 
 func (g *leg) take(id call.Request) *dialog.Request {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, w := range g.waiting {
-		if w.id == id {
-			g.waiting = slices.Delete(g.waiting, i, i+1)
-			return w.req
-		}
+	r := g.waiting[id]
+	if delete(g.waiting, id); len(g.waiting) == 0 {
+		g.waiting = nil // A standing call keeps no room that it needed once.
 	}
-	return nil
+	return r
 }
 
 func (g *leg) respond(e call.Respond) {

@@ -32,7 +32,7 @@ type Config struct {
 	UA *dialog.UA
 	// Account gives the SIP credentials with which calls of an agent are placed:
 	// those of the directory's user of that name, else the server's own.
-	Account func(user string) digest.Credentials
+	Account func(user string) *digest.Credentials
 	// SinkPort is the UDP port of the media sink.
 	SinkPort uint16
 	// SessionExpires is the session interval that calls of INVITE mode ask for, in seconds

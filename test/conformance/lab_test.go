@@ -50,10 +50,11 @@ type options struct {
 	noProxy bool   // the Request-URI is the next hop
 	proxy   string // instead of the phone's address
 	sipx    bool
-	expires uint32         // session interval
-	server  netip.AddrPort // instead of serverAddr
-	tcp     bool           // the server listens on TCP too
-	real    bool           // real sockets on loopback, outside any bubble
+	dns     transport.Lookup // of the next hops; nil for the system's
+	expires uint32           // session interval
+	server  netip.AddrPort   // instead of serverAddr
+	tcp     bool             // the server listens on TCP too
+	real    bool             // real sockets on loopback, outside any bubble
 }
 
 // run runs a test in a bubble with a lab of its own. When the test is over it waits
@@ -89,7 +90,7 @@ func newLab(t *testing.T, o options) *lab {
 		proxy = mustURI(t, o.proxy)
 	}
 	l.ua = dialog.New(dialog.Config{
-		Transport: l.layer, Resolver: &transport.Resolver{}, Wheel: l.wheel, Log: log, UserAgent: "callcontroller",
+		Transport: l.layer, Resolver: &transport.Resolver{DNS: o.dns}, Wheel: l.wheel, Log: log, UserAgent: "callcontroller",
 		Proxy: proxy, Domain: "example.com", Allow: signalling.Methods,
 	})
 	listen(t, l.layer, transport.UDP, o.server)
@@ -98,8 +99,8 @@ func newLab(t *testing.T, o options) *lab {
 	}
 	signaller := signalling.New(signalling.Config{
 		UA: l.ua, SinkPort: 40000, Wheel: l.wheel, SessionExpires: o.expires, Log: log, Sipx: o.sipx,
-		Account: func(string) digest.Credentials {
-			return digest.Credentials{Username: "203", Password: secret.New("secret"), Realm: "example.com"}
+		Account: func(string) *digest.Credentials {
+			return &digest.Credentials{Username: "203", Password: secret.New("secret"), Realm: "example.com"}
 		},
 	})
 	l.engine = engine.New(signaller, l.wheel, log)

@@ -47,7 +47,7 @@ func serve(tb testing.TB, network transport.Net, listen string, proxy sip.URI) *
 	}
 	account := digest.Credentials{Username: "200", Password: secret.New("secret"), Realm: "example.com"}
 	signaller := signalling.New(signalling.Config{
-		UA: s.ua, SinkPort: 40000, Log: log, Account: func(string) digest.Credentials { return account },
+		UA: s.ua, SinkPort: 40000, Log: log, Account: func(string) *digest.Credentials { return &account },
 	})
 	s.engine = engine.New(signaller, s.wheel, log)
 	return s

@@ -42,7 +42,7 @@ func newServer(t *testing.T, n *memnet.Network) *server {
 		t.Fatal(err)
 	}
 	s.engine = engine.New(signalling.New(signalling.Config{
-		UA: s.ua, Wheel: s.wheel, SessionExpires: 90, SinkPort: 40000, Log: log, Account: func(string) digest.Credentials { return digest.Credentials{} },
+		UA: s.ua, Wheel: s.wheel, SessionExpires: 90, SinkPort: 40000, Log: log, Account: func(string) *digest.Credentials { return nil },
 	}), s.wheel, log)
 	return s
 }

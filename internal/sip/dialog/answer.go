@@ -32,7 +32,8 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 	if first {
 		d.follow(s.find(tag))
 		d.confirm(s.reliableOf(tag))
-		s.outcome, s.dialog, s.early, s.reliable, s.auth, s.tx = answered, d, nil, nil, nil, weak.Make(tx)
+		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, weak.Make(tx)
+		s.forgetReliable()
 	}
 	s.mu.Unlock()
 	switch {
@@ -41,7 +42,7 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 			s.establish(resp, hop, errors.Join(err, failed))
 		})
 	case !s.again(tx, tag): // It may have come on two sockets at once.
-		s.surplus(tx, d)
+		s.surplus(tx.Target(), d)
 	}
 }
 
@@ -149,16 +150,17 @@ func (ua *UA) send(hop []transport.Target, data []byte) {
 // surplus acknowledges and ends the dialog of a 2xx that is not the first, by the
 // way of its INVITE when its own cannot be found. Only the first of its repetitions
 // brings a BYE.
-func (s *Session) surplus(tx *transaction.Client, d *Dialog) {
+func (s *Session) surplus(back transport.Target, d *Dialog) {
 	s.mu.Lock()
-	known := slices.ContainsFunc(s.forks, func(f *Dialog) bool { return f.RemoteTag == d.RemoteTag })
-	if !known && len(s.forks) < maxEarly {
-		s.forks = append(s.forks, d)
+	r := s.rarely()
+	known := slices.ContainsFunc(r.forks, func(f *Dialog) bool { return f.RemoteTag == d.RemoteTag })
+	if !known && len(r.forks) < maxEarly {
+		r.forks = append(r.forks, d)
 	}
 	s.mu.Unlock()
 	s.ua.resolveDialog(d, func(hop []transport.Target, err error) {
 		if err != nil {
-			hop = []transport.Target{tx.Target()}
+			hop = []transport.Target{back}
 		}
 		s.mu.Lock()
 		ack := s.ackOf(d, d.inviteSeq, hop)

@@ -166,7 +166,7 @@ func inDialog(t *testing.T, answer func(*sip.Message) *sip.Message, test func(*t
 		i := sip.NameAddr{URI: proxy}
 		e.session = e.ua.Invite(sip.NewCallID(), func() dialog.Outgoing {
 			return dialog.Outgoing{Target: proxy, From: i, To: i, ContactUser: "test"}
-		}, digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
+		}, &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
 		synctest.Wait()
 		e.session.Ack("", nil)
 		synctest.Wait()

@@ -61,24 +61,39 @@ func (s *Session) takeReliable(resp *sip.Message, seq uint32) bool {
 
 // reliableOf finds an early dialog; s.mu is held.
 func (s *Session) reliableOf(tag RemoteTag) *reliable {
-	for i := range s.reliable {
-		if s.reliable[i].dialog.RemoteTag == tag {
-			return &s.reliable[i]
+	return s.findReliable(func(r *reliable) bool { return r.dialog.RemoteTag == tag })
+}
+
+func (s *Session) findReliable(is func(r *reliable) bool) *reliable {
+	if s.rare == nil {
+		return nil
+	}
+	for i := range s.rare.reliable {
+		if r := &s.rare.reliable[i]; is(r) {
+			return r
 		}
 	}
 	return nil
 }
 
+// forgetReliable lets go of the early dialogs; s.mu is held.
+func (s *Session) forgetReliable() {
+	if s.rare != nil {
+		s.rare.reliable = nil
+	}
+}
+
 // addReliable makes an early dialog; s.mu is held. A response without a Contact makes
 // one good enough for a PRACK by the way of the INVITE.
 func (s *Session) addReliable(resp *sip.Message) *reliable {
-	if s.describe == nil || len(s.reliable) == maxEarly || resp.ToTag() == "" {
+	rare := s.rarely()
+	if s.describe == nil || len(rare.reliable) == maxEarly || resp.ToTag() == "" {
 		return nil
 	}
 	o := s.describe()
 	d, _ := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
-	s.reliable = append(s.reliable, reliable{dialog: d})
-	return &s.reliable[len(s.reliable)-1]
+	rare.reliable = append(rare.reliable, reliable{dialog: d})
+	return &rare.reliable[len(rare.reliable)-1]
 }
 
 // Prack answers the offer of the last reliable provisional response, if that is owed
@@ -98,12 +113,7 @@ func (s *Session) Prack(contentType string, body []byte) {
 
 // owing is the early dialog whose offer waits for its answer; s.mu is held.
 func (s *Session) owing() *reliable {
-	for i := range s.reliable {
-		if s.reliable[i].owed {
-			return &s.reliable[i]
-		}
-	}
-	return nil
+	return s.findReliable(func(r *reliable) bool { return r.owed })
 }
 
 // WantsAnswer tells whether a provisional response made an offer that waits for Prack.

@@ -168,11 +168,11 @@ func (q *requester) tooLate() bool {
 // attempt is the digest state of a request to hop, nil when the credentials are
 // not for it: they are answered only to the next hop for which they were
 // configured, never to another host that asks (row U17).
-func (ua *UA) attempt(c digest.Credentials, hop []transport.Target, bound transport.Target) *digest.Attempt {
-	if c.Username == "" || !isBound(hop, bound) {
+func (ua *UA) attempt(c *digest.Credentials, hop []transport.Target, bound transport.Target) *digest.Attempt {
+	if c == nil || c.Username == "" || !isBound(hop, bound) {
 		return nil
 	}
-	return ua.nonces.NewAttempt(c, bound.Addr.String())
+	return ua.nonces.NewAttempt(*c, bound.Addr.String())
 }
 
 // isBound tells whether a request to hop goes to the host that bound names.
@@ -190,7 +190,7 @@ func preemptive(a *digest.Attempt, method, uri string) []digest.Field {
 // answer makes the credentials for a 401 or 407.
 func (s *Session) answer(a *digest.Attempt, resp *sip.Message, method, uri string) ([]digest.Field, error) {
 	switch {
-	case s.account.Username == "":
+	case s.account == nil || s.account.Username == "":
 		return nil, errNoAccount
 	case a == nil:
 		return nil, errNotBound

@@ -1,6 +1,8 @@
 package dialog
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +54,7 @@ type Outgoing struct {
 type Session struct {
 	ua      *UA
 	user    User
-	account digest.Credentials
+	account *digest.Credentials // shared, never changed; nil for none
 
 	mu        sync.Mutex
 	describe  func() Outgoing // nil when the attempt has failed, or was not ours
@@ -69,13 +71,27 @@ type Session struct {
 	cancel    *[]sip.Field // wanted, with these fields
 	dialog    *Dialog      // of the first 2xx
 	early     []peer
-	reliable  []reliable
-	forks     []*Dialog // further 2xx, to be ended
-	ackSent   bool      // for the last 2xx, which is kept by tx; or not ours to send
-	ended     bool      // a BYE was sent or has come
-	late      bool      // the INVITE had no SDP: the peer makes the offer
-	minSE     uint32    // the interval that a 422 asked for, 0 for none
+	rare      *rare
+	ackSent   bool // for the last 2xx, which is kept by tx; or not ours to send
+	ended     bool // a BYE was sent or has come
+	late      bool // the INVITE had no SDP: the peer makes the offer
+	lost      bool // the INVITE has ended without a final response, see linger
 	unacked   unacked
+}
+
+// rare is what most sessions never need.
+type rare struct {
+	reliable []reliable
+	forks    []*Dialog // further 2xx, to be ended
+	minSE    uint32    // the interval that a 422 asked for, 0 for none
+}
+
+// rarely gives the room for it; s.mu is held.
+func (s *Session) rarely() *rare {
+	if s.rare == nil {
+		s.rare = new(rare)
+	}
+	return s.rare
 }
 
 // unacked is our 2xx to an INVITE of the peer that has no ACK yet. There is one at
@@ -96,10 +112,10 @@ const (
 	over
 )
 
-// Invite starts a session. Challenges are answered with account, if the next hop is
-// one for which it is. describe must give the same each time; it and user may be
+// Invite starts a session. Challenges are answered with account, if there is one and
+// the next hop is one for which it is. describe must give the same each time; it and user may be
 // called before Invite returns. sipCallID is the Call-ID, as sip.NewCallID makes it.
-func (ua *UA) Invite(sipCallID string, describe func() Outgoing, account digest.Credentials, user User) *Session {
+func (ua *UA) Invite(sipCallID string, describe func() Outgoing, account *digest.Credentials, user User) *Session {
 	s := &Session{
 		ua: ua, user: user, account: account, describe: describe, seq: 1,
 		localTag: LocalTag(sip.NewTag()), sipCallID: sipCallID,
@@ -112,6 +128,11 @@ func (ua *UA) Invite(sipCallID string, describe func() Outgoing, account digest.
 
 // begin sends the first INVITE when its next hop is known.
 func (s *Session) begin(o Outgoing, targets []transport.Target, err error) {
+	if err == nil {
+		if targets = s.ua.resting.awake(targets); len(targets) == 0 {
+			err = fmt.Errorf("%w: %w", transaction.ErrTransport, errResting)
+		}
+	}
 	if err != nil {
 		s.fail(err)
 		return
@@ -240,8 +261,18 @@ func (s *Session) Cancel(fields ...sip.Field) {
 	}
 }
 
-// Release lets go of the session: requests inside its dialog get 481 from now on.
-func (s *Session) Release() { s.ua.sessions.remove(s.localTag) }
+// Release lets go of the session: requests inside its dialog get 481 from now on. One
+// whose INVITE was given up lingers for a late 2xx.
+func (s *Session) Release() {
+	s.mu.Lock()
+	lingers := s.lost
+	s.mu.Unlock()
+	if lingers {
+		s.linger()
+		return
+	}
+	s.ua.sessions.remove(s.localTag)
+}
 
 // Routed tells whether requests inside the dialog pass a proxy: whether its route
 // set is not empty.
@@ -269,7 +300,11 @@ func (s *Session) fail(err error) {
 	s.mu.Lock()
 	was := s.outcome
 	if was == pending {
-		s.outcome, s.describe, s.early, s.reliable, s.auth = over, nil, nil, nil, nil
+		s.outcome, s.early, s.auth = over, nil, nil
+		s.forgetReliable()
+		if s.lost = len(s.hop) > 0 && errors.Is(err, transaction.ErrTimeout); !s.lost {
+			s.describe = nil // Nothing has left, or nothing arrived.
+		}
 	}
 	s.mu.Unlock()
 	if was == pending {
@@ -291,6 +326,8 @@ func (s *Session) Response(tx *transaction.Client, resp *sip.Message) {
 		s.challenged(resp)
 	case resp.Status == 422:
 		s.tooSmall(resp)
+	case resp.Status == 503:
+		s.unavailable(tx, resp)
 	default:
 		s.reject(resp)
 	}
@@ -338,7 +375,8 @@ func (s *Session) reject(resp *sip.Message) {
 	s.mu.Lock()
 	was := s.outcome
 	if was == pending {
-		s.outcome, s.early, s.reliable, s.auth = over, nil, nil, nil
+		s.outcome, s.early, s.auth = over, nil, nil
+		s.forgetReliable()
 	}
 	s.mu.Unlock()
 	if was == pending {
@@ -376,7 +414,8 @@ func (s *Session) challenged(resp *sip.Message) {
 func (s *Session) restart(o Outgoing, resp *sip.Message, credentials []digest.Field) {
 	s.mu.Lock()
 	s.seq++
-	s.early, s.reliable = nil, nil
+	s.early, s.tx = nil, weak.Pointer[transaction.Client]{}
+	s.forgetReliable()
 	s.mu.Unlock()
 	s.user.Progress(s, resp)
 	s.sendInvite(o, credentials)

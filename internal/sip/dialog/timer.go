@@ -2,10 +2,8 @@ package dialog
 
 import (
 	"strconv"
-	"weak"
 
 	"callcontroller/internal/sip"
-	"callcontroller/internal/sip/transaction"
 )
 
 // timerTag is the option tag of RFC 4028, MinSE the smallest session interval that we
@@ -70,7 +68,10 @@ func (s *Session) addTimer(req *sip.Message, expires uint32) {
 		return
 	}
 	s.mu.Lock()
-	least := s.minSE
+	least := uint32(0)
+	if s.rare != nil {
+		least = s.rare.minSE
+	}
 	s.mu.Unlock()
 	req.Add(sip.Supported, rel100+", "+timerTag)
 	req.Fields = append(req.Fields, Timer{Expires: max(expires, least)}.Field())
@@ -85,9 +86,9 @@ func (s *Session) tooSmall(resp *sip.Message) {
 	least := delta(resp.Get(sip.MinSE))
 	s.mu.Lock()
 	describe := s.describe
-	again := s.outcome == pending && s.cancel == nil && describe != nil && s.minSE == 0 && least > 0
+	again := s.outcome == pending && s.cancel == nil && describe != nil && s.rarely().minSE == 0 && least > 0
 	if again {
-		s.minSE, s.tx = least, weak.Pointer[transaction.Client]{}
+		s.rare.minSE = least
 	}
 	auth := s.auth
 	s.mu.Unlock()

@@ -63,6 +63,7 @@ type UA struct {
 	nonces   *digest.Cache
 	proxyHop []transport.Target // of a Proxy that needs no look-up; shared, never changed
 
+	resting     resting
 	lastContact atomic.Pointer[string]
 }
 
@@ -179,8 +180,13 @@ func (ua *UA) Orphan(resp *sip.Message) {
 	s.mu.Lock()
 	tx := s.tx.Value()
 	ours := err == nil && cseq == sip.CSeqValue{Seq: s.seq, Method: sip.INVITE}
+	lost := s.lost
 	s.mu.Unlock()
-	if tx != nil && ours {
+	switch {
+	case !ours:
+	case lost && resp.Status >= 200 && resp.Status < 300:
+		s.lateAnswer(resp)
+	case tx != nil && !lost && !resp.Has(sip.Via):
 		tx.Receive(resp)
 	}
 }

@@ -15,8 +15,8 @@ var ErrCancelled = errors.New("the caller gave up")
 
 // Incoming describes how an INVITE that came to us is taken.
 type Incoming struct {
-	ContactUser string             // user part of our Contact
-	Account     digest.Credentials // for our requests in the dialog; answered to the Proxy only
+	ContactUser string              // user part of our Contact
+	Account     *digest.Credentials // nil for none; for our requests in the dialog; answered to the Proxy only
 }
 
 // Invitation is an INVITE that came to us outside any dialog and has no final

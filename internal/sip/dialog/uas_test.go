@@ -107,7 +107,7 @@ func pair(t *testing.T, fields ...sip.Field) (caller, called *end) {
 		return dialog.Outgoing{
 			Target: target, From: sip.NameAddr{URI: caller.uri()}, To: sip.NameAddr{URI: target}, ContactUser: "alice", Fields: fields,
 		}
-	}, digest.Credentials{Username: "alice", Password: secret.New("x")}, caller)
+	}, &digest.Credentials{Username: "alice", Password: secret.New("x")}, caller)
 	synctest.Wait()
 	return caller, called
 }

@@ -68,6 +68,7 @@ type Handler interface {
 	// A proxy was seen to relay one: a phone had answered its INVITE, after a
 	// CANCEL, with the Via of the CANCEL. Who can tell by its tag for which request
 	// it is may give it to Client.Receive.
+	// It also gets a 2xx to an INVITE, with its Via, whose transaction is over.
 	Orphan(resp *sip.Message)
 }
 
@@ -157,6 +158,9 @@ func (l *Layer) response(m *sip.Message) {
 	c, ok := l.clients.get(clientKey{via.Branch(), cseq.Method})
 	if !ok || !c.sentBy(via) {
 		l.counters.stray.Add(1)
+		if !ok && cseq.Method == sip.INVITE && m.Status >= 200 && m.Status < 300 {
+			l.handler.Orphan(m)
+		}
 		return
 	}
 	c.Receive(m)
