@@ -18,6 +18,7 @@ type bridge struct {
 	caller, callee Leg      // which side has the role: a transfer changes it
 	target         Leg      // the side that is called in a transfer; numLegs when none is
 	replaced       Leg      // the side whose place the target takes
+	held           bool     // media was stopped by a Hold
 	late           bool     // a leg has answered, and waits for an exchange to end
 	failure        *Outcome // of the last transfer; nil when it went well, or there was none
 	ex             exchange
@@ -91,6 +92,7 @@ type Dialog struct {
 	Party *Party
 	ID    *DialogID // nil before the first response with a tag
 	State LegState
+	Held  bool // see Hold
 }
 
 // Dialogs gives the legs that live, the calling party first.
@@ -105,7 +107,7 @@ func (c *Call) Dialogs() []Dialog {
 			continue
 		}
 		if s := &b.side[l]; s.up() || s.calling() && !s.cancelling {
-			list = append(list, Dialog{s.party, s.dialog, s.state})
+			list = append(list, Dialog{s.party, s.dialog, s.state, b.held && l != b.target})
 		}
 	}
 	return list

@@ -39,6 +39,7 @@ const (
 	SinkAnswer      // the sink's answer to the offer of the phone, or its offer when there was none
 	PeerSDP         // what the phone of the leg From said last, as the leg may be told it
 	SameSDP         // what the leg's phone was told last
+	HeldSDP         // an offer that stops all media
 	Refusal         // an answer that refuses every stream, when the phone has made an offer
 )
 

@@ -154,6 +154,10 @@ type (
 		Leg    Leg // Caller or Callee: who is replaced
 		Target *Party
 	}
+	// Hold is the wish of a user to stop the media of a leg, and with it of the other.
+	Hold struct{ Leg Leg }
+	// Resume is the wish to let them talk again.
+	Resume struct{ Leg Leg }
 	// Hangup is the wish of a user or of the server (By) to end the call.
 	Hangup struct{ By string }
 )
@@ -177,4 +181,6 @@ func (Lost) event()         {}
 func (RefreshDue) event()   {}
 func (Gone) event()         {}
 func (TimerFired) event()   {}
+func (Hold) event()         {}
+func (Resume) event()       {}
 func (Hangup) event()       {}

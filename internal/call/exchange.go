@@ -24,14 +24,17 @@ type exchange struct {
 type stage uint8
 
 const (
-	none       stage = iota
-	joining          // the offer of a new leg was sent to the one that stands
-	glare            // that one was sending a re-INVITE of its own: it is tried again
-	settling         // the leg that was called with an old offer is told the other's answer
-	refreshing       // a phone was told the same once more, for its session timer
-	passing          // the offer of a phone was sent to the other
-	asking           // a phone asked for an offer: so was the other
-	answering        // the other's offer was sent in our 2xx: the answer comes in the ACK
+	none         stage = iota
+	joining            // the offer of a new leg was sent to the one that stands
+	glare              // that one was sending a re-INVITE of its own: it is tried again
+	settling           // the leg that was called with an old offer is told the other's answer
+	refreshing         // a phone was told the same once more, for its session timer
+	holding            // the first leg was told to stop
+	holdingOther       // and the other one
+	resuming           // a held leg was asked for an offer
+	passing            // the offer of a phone was sent to the other
+	asking             // a phone asked for an offer: so was the other
+	answering          // the other's offer was sent in our 2xx: the answer comes in the ACK
 )
 
 // peerOf is the leg whose SDP goes to l.
@@ -109,9 +112,14 @@ func (m *machine) agreed(e Renegotiated) {
 	case none, glare, answering: // Kept out by renegotiated.
 	case joining:
 		m.joinAgreed(e, usable)
-	case settling, refreshing:
+	case settling, refreshing, holdingOther:
 		m.ack(x.to, NoBody)
 		m.exchangeOver()
+	case holding:
+		m.ack(x.to, NoBody)
+		m.holdOther()
+	case resuming:
+		m.resumed(usable)
 	case passing:
 		m.ack(x.to, NoBody)
 		m.reply(usable)
@@ -159,15 +167,23 @@ func (m *machine) joined(from Leg) {
 		m.transferred()
 		return
 	}
+	first := m.State != Connected
 	m.State = Connected
 	m.keepAlive()
-	if m.Order.MaxDuration > 0 {
+	if first && m.Order.MaxDuration > 0 {
 		m.do(StartTimer{Timer: DurationTimer, After: m.Order.MaxDuration})
 	}
 }
 
-// joinFailed ends the call, or only the transfer.
+// joinFailed ends the call, or only the transfer or the attempt to resume.
 func (m *machine) joinFailed(o Outcome, c Cause) {
+	if m.State == Connected { // They were on hold, and stay so.
+		m.ack(m.bridge.ex.from, Refusal)
+		m.bridge.held = true
+		m.keepAlive()
+		m.exchangeOver()
+		return
+	}
 	if m.bridge.ex.from == m.bridge.target {
 		m.transferFailed(o)
 		return
@@ -191,6 +207,9 @@ func (m *machine) disagreed(e Renegotiated) {
 	case x.stage == joining:
 		m.joinFailed(o, Cause{e.Status, clip(fragPhrase(e.Line), maxCauseText)})
 	default:
+		if x.stage == holding {
+			b.held = false
+		}
 		if x.stage == passing || x.stage == asking {
 			m.do(Respond{Leg: x.from, Request: x.request, Status: passBack(e.Status)})
 		}
@@ -289,6 +308,7 @@ func (m *machine) refuse(e Reinvited) int {
 // pass sends what a phone offers, or that it asks for an offer, to the other.
 func (m *machine) pass(e Reinvited) {
 	to := m.bridge.other(e.Leg)
+	m.bridge.held = false // What the person at the phone wants counts.
 	m.bridge.ex = exchange{stage: passing, update: e.Update, from: e.Leg, to: to, request: e.Request}
 	r := Reinvite{Leg: to, Body: PeerSDP, From: e.Leg, Request: e.Request}
 	if e.SDP == NoSDP {

@@ -44,6 +44,10 @@ func (m *machine) invite(e Event) {
 		m.gone(e)
 	case TimerFired:
 		m.bridgeTimer(e.Timer)
+	case Hold:
+		m.hold(e.Leg)
+	case Resume:
+		m.resume(e.Leg)
 	case Transfer:
 		m.transfer(e)
 	case Hangup:

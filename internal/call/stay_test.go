@@ -51,6 +51,9 @@ func stayEvents(l Leg, sdp SDP, target *Party) []Event {
 		TimerFired{GlareTimer},
 		TimerFired{DurationTimer},
 		Transfer{Leg: l % 2, Target: target},
+		Hold{l % 2},
+		Resume{l % 2},
+		RefreshDue{l},
 		Hangup{ByAgent},
 	}
 }

@@ -46,7 +46,7 @@ func (m *machine) transferred() {
 	} else {
 		b.callee = b.target
 	}
-	b.target = numLegs
+	b.target, b.held = numLegs, false
 	m.State = Connected
 	m.keepAlive()
 	m.drop(gone, Cause{Status: 200, Text: "Transferred"})

@@ -26,11 +26,16 @@ type Leg struct {
 // Phones answer 488 to an offer without media or on hold, or accept it and then
 // never act on a REFER (rows F03 and T04). Later in the session the audio stands where
 // it stood, and the other m= lines stay, with port 0 (RFC 3264 section 8).
-func (s *Leg) Offer() []byte {
+func (s *Leg) Offer() []byte { return s.offer("sendrecv") }
+
+// Hold is an offer that stops the media of the leg: no direction is left.
+func (s *Leg) Hold() []byte { return s.offer("inactive") }
+
+func (s *Leg) offer(direction string) []byte {
 	var b strings.Builder
 	s.session(&b)
 	audio := "m=audio " + s.port() + " RTP/AVP 0 8 101\r\n" +
-		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=sendrecv\r\n"
+		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=" + direction + "\r\n"
 	if len(s.slots) == 0 {
 		b.WriteString(audio)
 		return s.seal(b.String())

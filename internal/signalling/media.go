@@ -67,6 +67,8 @@ func (g *leg) make(b call.Body, from call.Leg) []byte {
 		}
 		g.owes = false
 		return g.warned(g.sdp.Answer(g.said))
+	case call.HeldSDP:
+		return g.sdp.Hold()
 	case call.PeerSDP:
 		return g.pass(g.line.legs[from])
 	case call.Refusal:

@@ -142,3 +142,47 @@ func TestU36KeepAlive(t *testing.T) {
 		})
 	}
 }
+
+// TestHoldAndResumeByUs: both legs are told to stop, the one that was named first; to
+// resume, that one offers anew.
+func TestHoldAndResumeByUs(t *testing.T) {
+	audited(t, func(l *lab, p *phone) {
+		r := l.place(stay)
+		a, b := p.connect()
+		r.Post(call.Hold{Leg: call.Callee})
+		for _, leg := range []struct {
+			invite    received
+			tag, body string
+		}{{b, "b", offerB}, {a, "a", sdpBody}} {
+			re := p.expect(sip.INVITE)
+			if re.Get(sip.CallID) != leg.invite.Get(sip.CallID) || !strings.Contains(string(re.Body), "a=inactive\r\n") {
+				t.Errorf("hold:\n%s", re.Raw())
+			}
+			p.reply(re, 200, extra{tag: leg.tag, body: leg.body + "a=inactive\r\n"})
+			p.expect(sip.ACK)
+		}
+		if d := r.Snapshot().Dialogs(); !d[0].Held || !d[1].Held {
+			t.Error("the legs do not show that they are held")
+		}
+		r.Post(call.Resume{Leg: call.Callee})
+		ask := p.expect(sip.INVITE)
+		if ask.Get(sip.CallID) != b.Get(sip.CallID) || len(ask.Body) != 0 {
+			t.Errorf("resume:\n%s", ask.Raw())
+		}
+		p.reply(ask, 200, extra{tag: "b", body: offerB})
+		re := p.expect(sip.INVITE)
+		if re.Get(sip.CallID) != a.Get(sip.CallID) || withoutOrigin(re.Body) != withoutOrigin([]byte(offerB)) {
+			t.Errorf("A is offered\n%s", re.Raw())
+		}
+		p.reply(re, 200, extra{tag: "a", body: sdpBody})
+		if ack := p.expect(sip.ACK); ack.Get(sip.CallID) != b.Get(sip.CallID) || withoutOrigin(ack.Body) != withoutOrigin([]byte(sdpBody)) {
+			t.Errorf("ACK of B:\n%s", ack.Raw())
+		}
+		p.expect(sip.ACK)
+		if d := r.Snapshot().Dialogs(); d[0].Held || d[1].Held {
+			t.Error("the legs show that they are held still")
+		}
+		p.hangUpBoth(a, b)
+		l.wantEnd(r, call.Completed)
+	})
+}

@@ -75,7 +75,7 @@ func draw(t *rapid.T) schedule {
 	for i := range s.phones {
 		s.phones[i] = drawPlan(t)
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "acts") {
+	for range rapid.IntRange(0, 4).Draw(t, "acts") {
 		s.api = append(s.api, drawAct(t))
 	}
 	s.net = weather{
@@ -103,9 +103,14 @@ func drawPlan(t *rapid.T) plan {
 
 func drawAct(t *rapid.T) act {
 	a := act{at: durations(60*time.Second).Draw(t, "at")}
-	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	leg := call.Leg(rapid.IntRange(0, 1).Draw(t, "leg"))
+	switch rapid.IntRange(0, 5).Draw(t, "what") {
 	case 0:
 		a.event = call.Hangup{By: call.ByAgent}
+	case 2:
+		a.event = call.Hold{Leg: leg}
+	case 3:
+		a.event = call.Resume{Leg: leg}
 	case 1:
 		a.event = call.Transfer{Leg: call.Callee, Target: &call.Party{URI: uriOf(2)}}
 	default:

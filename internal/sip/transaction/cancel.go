@@ -48,7 +48,7 @@ func (c *Client) sendCancel() {
 // patience is how long the final response may take behind the CANCEL; c.mu is held.
 func (c *Client) patience() time.Duration {
 	if c.limited {
-		return cancelledReinvite
+		return c.interval
 	}
 	return Timeout // Section 9.1.
 }

@@ -64,9 +64,9 @@ type Client struct {
 	target   transport.Target
 	host     string // sent-by of our Via
 	port     int
-	req      *sip.Message // the request; nil when it is not sent any more
-	data     []byte       // what is retransmitted: the request, later the ACK; of a proceeding INVITE its skeleton
-	interval time.Duration
+	req      *sip.Message  // the request; nil when it is not sent any more
+	data     []byte        // what is retransmitted: the request, later the ACK; of a proceeding INVITE its skeleton
+	interval time.Duration // until the next retransmission; of a limited re-INVITE see proceed
 
 	retransmit, timeout timing.Timer
 }

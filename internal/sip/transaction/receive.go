@@ -49,11 +49,12 @@ func (c *Client) proceed() {
 		return
 	}
 	c.limited = c.req.ToTag() != ""
-	passed := Timeout - c.layer.wheel.Left(&c.timeout) // Since the INVITE left.
+	left := c.layer.wheel.Left(&c.timeout) // Of the time that Timer B leaves it.
 	c.data, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil
 	c.stopTimers()
 	if c.limited {
-		c.layer.wheel.Start(&c.timeout, ReinviteLimit-passed, c, timerLimit)
+		c.interval = min(cancelledReinvite, left) // Nothing is sent again: see patience.
+		c.layer.wheel.Start(&c.timeout, left-(Timeout-ReinviteLimit), c, timerLimit)
 	}
 }
 
