@@ -24,26 +24,42 @@ func (m *machine) invite(e Event) {
 		m.legFailed(e.Response, ByServer)
 	case Renegotiated:
 		m.renegotiated(e)
-	case Reinvited:
-		m.reoffered(e)
-	case Acked:
-		m.acked(e)
-	case Notified:
-		m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 481})
-	case Informed:
-		m.informed(e)
-	case HungUp:
-		m.legHungUp(e)
+	case Reinvited, Acked, Informed, Notified, HungUp:
+		m.asked(e)
 	case Released:
 		m.legReleased(e.Leg)
 	case Lost:
 		m.legLost(e.Leg)
-	case RefreshDue:
-		m.refresh(e.Leg)
 	case Gone:
 		m.gone(e)
+	case RefreshDue:
+		m.refresh(e.Leg)
 	case TimerFired:
 		m.bridgeTimer(e.Timer)
+	case Hold, Resume, Transfer, Hangup:
+		m.wished(e)
+	}
+}
+
+// asked takes what a phone sends inside a dialog.
+func (m *machine) asked(e Event) {
+	switch e := e.(type) {
+	case Reinvited:
+		m.reoffered(e)
+	case Acked:
+		m.acked(e)
+	case Informed:
+		m.informed(e)
+	case Notified:
+		m.do(Respond{Leg: e.Leg, Request: e.Request, Status: 481})
+	case HungUp:
+		m.legHungUp(e)
+	}
+}
+
+// wished takes what a user wants.
+func (m *machine) wished(e Event) {
+	switch e := e.(type) {
 	case Hold:
 		m.hold(e.Leg)
 	case Resume:
