@@ -29,8 +29,7 @@ func (m *machine) referred(e Referred) {
 	if m.flow.subscription == subscribed {
 		return // A NOTIFY came before this: the phone is at it, whatever it answered.
 	}
-	if m.canFallBack(e.Status) {
-		m.notifyRow(e.Response)
+	if m.canFallBack(e.Status) { // No row: clients would take the refusal for the end.
 		m.flow.noRefer = true
 		m.fallBack()
 		return
