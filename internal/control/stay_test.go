@@ -24,12 +24,11 @@ func TestR09ParallelInvites(t *testing.T) {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			switch _, err := l.Place(context.Background(), user201, request(byInvite)); {
-			case err == nil:
-				placed.Add(1)
-			default:
+			if _, err := l.Place(context.Background(), user201, request(byInvite)); err != nil {
 				wantError(t, err, call.Conflict, "Call in progress invite not supported")
+				return
 			}
+			placed.Add(1)
 		})
 	}
 	wg.Wait()
