@@ -29,7 +29,7 @@ earlier report a false failure, or hang up the new call.`,
 		play: func(w *world) {
 			w.place("201/202")
 			w.await(byeAnswered, "201")
-			w.talk("201", "202")
+			w.talk("201")
 		},
 	},
 	{
@@ -91,7 +91,7 @@ same way as in a set-up (RFC 3725 section 4.4), is the other one hung up. No pho
 			w.joined()
 			w.transfer("207", http.StatusOK)
 			w.await(byeAnswered, "201")
-			w.talk("207", "202")
+			w.talk("207")
 			w.hangUp("207")
 			w.await(byeAnswered, "202")
 		},
@@ -106,7 +106,7 @@ tells the client, for a busy phone says so at once.`,
 			w.joined()
 			w.transfer("203", http.StatusNotAcceptable)
 			w.await("486 Busy Here", "203")
-			w.talk("201", "202")
+			w.talk("201")
 			w.hangUp("202")
 			w.await(byeAnswered, "201")
 		},

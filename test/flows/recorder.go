@@ -66,6 +66,10 @@ func (r *recorder) message(t sandbox.Traced) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	id, peer := t.Msg.Get(sip.CallID), user(t)
+	invite := id + "/" + strconv.FormatUint(uint64(cseq.Seq), 10)
+	if cseq.Method == sip.INVITE && t.Msg.Status >= 300 {
+		r.refused[invite] = true // The proxy sends its ACK before it passes the refusal on.
+	}
 	ends, known := r.ends[id]
 	switch {
 	case !t.Sent:
@@ -81,7 +85,6 @@ func (r *recorder) message(t sandbox.Traced) {
 	if peer == from {
 		from = ends[1]
 	}
-	invite := id + "/" + strconv.FormatUint(uint64(cseq.Seq), 10)
 	once := invite + t.Msg.Method + strconv.Itoa(t.Msg.Status) + cseq.Method + from
 	if r.seen[once] || t.Msg.Method == sip.ACK && r.refused[invite] {
 		return
@@ -127,9 +130,6 @@ func hopOnly(m *sip.Message, cseq sip.CSeqValue) bool {
 func (r *recorder) outline(m *sip.Message, method, invite, from string) string {
 	parts := []string{head(m, method)}
 	if method == sip.INVITE || method == sip.ACK {
-		if m.Status >= 300 {
-			r.refused[invite] = true
-		}
 		if about := r.media(m, invite, from); about != "" {
 			parts = append(parts, about)
 		}

@@ -154,13 +154,13 @@ func (w *world) count(text, from, to string) (n int) {
 // joined waits until the server has joined 201 and 202: the last message of that is the
 // second ACK of the calling one.
 func (w *world) joined() {
-	const calling, called = "201", "202"
-	w.until("the second ACK", func() bool { return w.count(sip.ACK, server, calling) == 2 })
-	w.talk(calling, called)
+	w.until("the second ACK", func() bool { return w.count(sip.ACK, server, "201") == 2 })
+	w.talk("201")
 }
 
-// talk waits until two phones show a call that is answered, and draws that.
-func (w *world) talk(one, other string) {
+// talk waits until a phone and 202 show a call that is answered, and draws that.
+func (w *world) talk(one string) {
+	const other = "202"
 	talking := func(user string) bool {
 		calls := w.sandbox.Phone(user).Calls()
 		return len(calls) == 1 && calls[0].State == sandbox.Talking
