@@ -128,6 +128,50 @@ func (b *baresip) Accept(ctx context.Context) error {
 	return err
 }
 
+func (b *baresip) Hold(ctx context.Context) error {
+	_, err := b.command(ctx, "hold", "")
+	return err
+}
+
+func (b *baresip) Resume(ctx context.Context) error {
+	_, err := b.command(ctx, "resume", "")
+	return err
+}
+
+// baresipReceived reads how many RTP packets have come, in what audio_debug prints.
+var baresipReceived = regexp.MustCompile(`rcvd=(\d+)`)
+
+// sample is how long packets are counted to tell whether there are any: 50 come in a
+// second.
+const sample = 300 * time.Millisecond
+
+func (b *baresip) Hears(ctx context.Context) (bool, error) {
+	before, err := b.received(ctx)
+	if err != nil {
+		return false, err
+	}
+	select {
+	case <-time.After(sample):
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	after, err := b.received(ctx)
+	return after > before+1, err
+}
+
+// received is 0 as long as nobody has sent.
+func (b *baresip) received(ctx context.Context) (int, error) {
+	text, err := b.command(ctx, "audio_debug", "")
+	if err != nil {
+		return 0, err
+	}
+	m := baresipReceived.FindStringSubmatch(text)
+	if m == nil {
+		return 0, nil
+	}
+	return strconv.Atoi(m[1])
+}
+
 // Hangup ends the current call, as often as there are calls.
 func (b *baresip) Hangup(ctx context.Context) error {
 	calls, err := b.Calls(ctx)

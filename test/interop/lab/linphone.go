@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -76,18 +77,39 @@ func (p *linphone) Dial(_ context.Context, uri string) error { return p.process.
 
 func (p *linphone) Accept(context.Context) error { return p.process.Write("answer") }
 
-func (p *linphone) Hangup(context.Context) error {
+func (p *linphone) Hold(context.Context) error { return p.each("call-pause") }
+
+func (p *linphone) Resume(context.Context) error { return p.each("call-resume") }
+
+// linphoneRate reads the bit rate that arrives, in kbit/s, in what the phone logs once
+// a second: "Stream #0 (audio) | cpu: 0.86% | RTP : [d=73.69,u=0.77] RTCP: ...". The
+// daemon's own command for it ends the daemon.
+var linphoneRate = regexp.MustCompile(`\(audio\) .*? RTP : \[d=([0-9.]+),`)
+
+func (p *linphone) Hears(context.Context) (bool, error) {
+	rates := linphoneRate.FindAllStringSubmatch(TailFrom(p.Trace(), 0), -1)
+	if len(rates) == 0 {
+		return false, fmt.Errorf("linphone %s has logged no bit rate", p.user)
+	}
+	rate, err := strconv.ParseFloat(rates[len(rates)-1][1], 64)
+	return rate > 1, err // Less is what the two say about the way between them.
+}
+
+// each runs a command about every call.
+func (p *linphone) each(command string) error {
 	calls, err := p.followEvents()
 	if err != nil {
 		return err
 	}
 	for _, c := range calls {
-		if err := p.process.Write("terminate " + c.id); err != nil {
+		if err := p.process.Write(command + " " + c.id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func (p *linphone) Hangup(context.Context) error { return p.each("terminate") }
 
 func (p *linphone) Calls(context.Context) ([]Call, error) {
 	if err := p.process.Err(); err != nil {

@@ -30,6 +30,11 @@ type Softphone interface {
 	Dial(ctx context.Context, uri string) error
 	// Accept answers the call that rings.
 	Accept(ctx context.Context) error
+	// Hold puts the call on hold, by a re-INVITE; Resume takes it back.
+	Hold(ctx context.Context) error
+	Resume(ctx context.Context) error
+	// Hears tells whether RTP arrives in the call, by the phone's own statistics.
+	Hears(ctx context.Context) (bool, error)
 }
 
 // Call is one leg as the phone at its end sees it.
