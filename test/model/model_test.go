@@ -77,7 +77,7 @@ func play(t *testing.T, s schedule) (faults, trace []string) {
 	n := memnet.New(memnet.Options{Hook: s.net.hook(g.watch)})
 	for i, p := range s.phones {
 		f := newPhone(t, n, i, p)
-		defer f.close()
+		defer f.Close()
 	}
 	v := newServer(t, n)
 	defer v.close()

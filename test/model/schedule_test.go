@@ -10,45 +10,17 @@ import (
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/sip/transport/memnet"
+	"callcontroller/test/phones"
 )
 
 // schedule is all that happens in one run.
 type schedule struct {
 	mode   call.Mode
 	auto   bool // flow I
-	phones [3]plan
+	phones [3]phones.Plan
 	api    []act
 	net    weather
 }
-
-// plan is what one phone does.
-type plan struct {
-	ring   time.Duration // from the INVITE to the answer
-	answer answer
-	bye    time.Duration // from the answer to hanging up; 0 for never
-	asks   []ask         // re-INVITEs of its own
-	takes  answer        // what it says to a re-INVITE
-	thinks time.Duration // how long it needs for that
-	refer  int           // its answer to REFER; 0 for none
-	report string        // its final sipfrag; "" for none
-}
-
-// ask is a re-INVITE of a phone.
-type ask struct {
-	after time.Duration // from the answer
-	sdp   string        // direction; "" for a re-INVITE without SDP
-}
-
-// answer is what a phone says to an INVITE.
-type answer int
-
-const (
-	yes   answer = 200
-	busy  answer = 486
-	never answer = 0
-	late  answer = 491
-	no    answer = 488
-)
 
 // act is what the API asks for.
 type act struct {
@@ -86,17 +58,17 @@ func draw(t *rapid.T) schedule {
 	return s
 }
 
-func drawPlan(t *rapid.T) plan {
-	p := plan{
-		ring: durations(20*time.Second).Draw(t, "ring"), answer: rapid.SampledFrom([]answer{yes, yes, yes, yes, busy, no, never}).Draw(t, "answer"),
-		bye:    max(0, durations(60*time.Second).Draw(t, "bye")-20*time.Second),
-		takes:  rapid.SampledFrom([]answer{yes, yes, yes, no, late, never}).Draw(t, "takes"),
-		thinks: rapid.SampledFrom([]time.Duration{0, 0, time.Second, 10 * time.Second}).Draw(t, "thinks"),
-		refer:  rapid.SampledFrom([]int{202, 202, 405, 603, 0}).Draw(t, "REFER"),
-		report: rapid.SampledFrom([]string{"SIP/2.0 200 OK", "SIP/2.0 486 Busy Here", ""}).Draw(t, "report"),
+func drawPlan(t *rapid.T) phones.Plan {
+	p := phones.Plan{
+		Ring: durations(20*time.Second).Draw(t, "ring"), Answer: rapid.SampledFrom([]phones.Answer{phones.Yes, phones.Yes, phones.Yes, phones.Yes, phones.Busy, phones.No, phones.Never}).Draw(t, "answer"),
+		Bye:    max(0, durations(60*time.Second).Draw(t, "bye")-20*time.Second),
+		Takes:  rapid.SampledFrom([]phones.Answer{phones.Yes, phones.Yes, phones.Yes, phones.No, phones.Late, phones.Never}).Draw(t, "takes"),
+		Thinks: rapid.SampledFrom([]time.Duration{0, 0, time.Second, 10 * time.Second}).Draw(t, "thinks"),
+		Refer:  rapid.SampledFrom([]int{202, 202, 405, 603, 0}).Draw(t, "REFER"),
+		Report: rapid.SampledFrom([]string{"SIP/2.0 200 OK", "SIP/2.0 486 Busy Here", ""}).Draw(t, "report"),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "asks") {
-		p.asks = append(p.asks, ask{durations(30*time.Second).Draw(t, "after"), rapid.SampledFrom([]string{"sendonly", "sendrecv", "inactive", ""}).Draw(t, "sdp")})
+		p.Asks = append(p.Asks, phones.Ask{After: durations(30*time.Second).Draw(t, "after"), SDP: rapid.SampledFrom([]string{"sendonly", "sendrecv", "inactive", ""}).Draw(t, "sdp")})
 	}
 	return p
 }

@@ -1,62 +1,109 @@
-package model
+// Package phones has phones for tests, on the project's own stack: each call follows a
+// plan, as phones and people would. They are for volume and for disorder; what is true
+// of phones is told by real ones, in test/interop.
+//
+// They start no goroutine but those of their sockets, their timing wheel and of timers.
+package phones
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/dialog"
 	"callcontroller/internal/sip/transaction"
 	"callcontroller/internal/sip/transport"
-	"callcontroller/internal/sip/transport/memnet"
 	"callcontroller/internal/timing"
 )
 
-// phone is a user agent that follows its plan in each of its calls.
-type phone struct {
-	plan  plan
-	addr  netip.AddrPort
-	ua    *dialog.UA
-	layer *transport.Layer
-	wheel *timing.Wheel
+// Plan is what a phone does in a call.
+type Plan struct {
+	Ring   time.Duration // from the INVITE to the answer
+	Answer Answer
+	Bye    time.Duration // from the answer to hanging up; 0 for never
+	Asks   []Ask         // re-INVITEs of its own
+	Takes  Answer        // what it says to a re-INVITE
+	Thinks time.Duration // how long it needs for that
+	Refer  int           // its answer to REFER; 0 for none
+	Report string        // its final sipfrag; "" for none
 }
 
-func addrOf(i int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(21 + i)}), 5060)
+// Ask is a re-INVITE of a phone.
+type Ask struct {
+	After time.Duration // from the answer
+	SDP   string        // direction; "" for a re-INVITE without SDP
 }
 
-func uriOf(i int) string { return fmt.Sprintf("sip:%d@%s", 201+i, addrOf(i)) }
+// Answer is what a phone says to an INVITE.
+type Answer int
 
-func newPhone(t *testing.T, n *memnet.Network, i int, p plan) *phone {
-	t.Helper()
-	f := &phone{plan: p, addr: addrOf(i), wheel: timing.New()}
+// The answers.
+const (
+	Yes   Answer = 200
+	Busy  Answer = 486
+	Never Answer = 0
+	Late  Answer = 491
+	No    Answer = 488
+)
+
+// Options of a Phone; all but Advertise are required.
+type Options struct {
+	Net       transport.Net
+	Listen    string // UDP address
+	Advertise string // what Via and Contact name, "" for the address itself
+	// Plan gives what is done in a call to a user.
+	Plan func(user string) Plan
+}
+
+// Phone is a user agent that follows a plan in each of its calls. Use New.
+type Phone struct {
+	options Options
+	addr    netip.AddrPort
+	ua      *dialog.UA
+	layer   *transport.Layer
+	wheel   *timing.Wheel
+}
+
+// New opens a phone.
+func New(ctx context.Context, o Options) (*Phone, error) {
+	f := &Phone{options: o, wheel: timing.New()}
 	log := slog.New(slog.DiscardHandler)
-	f.layer = transport.New(transport.Config{Net: n.Host(f.addr.Addr()), Log: log}, func(m *sip.Message, from transport.Source) { f.ua.Receive(m, from) })
+	f.layer = transport.New(transport.Config{Net: o.Net, Advertise: o.Advertise, Log: log}, func(m *sip.Message, from transport.Source) { f.ua.Receive(m, from) })
 	f.ua = dialog.New(dialog.Config{
 		Transport: f.layer, Resolver: &transport.Resolver{}, Wheel: f.wheel, Log: log, UserAgent: "phone",
 		Allow: []string{sip.INVITE, sip.ACK, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.REFER, sip.INFO}, Outside: f.outside,
 	})
-	if _, err := f.layer.Listen(t.Context(), transport.UDP, f.addr.String()); err != nil {
-		t.Fatal(err)
+	addr, err := f.layer.Listen(ctx, transport.UDP, o.Listen)
+	if err != nil {
+		f.wheel.Close()
+		return nil, err
 	}
-	return f
+	f.addr = addr
+	return f, nil
 }
 
-func (f *phone) close() {
+// Addr is where the phone listens.
+func (f *Phone) Addr() netip.AddrPort { return f.addr }
+
+// Close ends the phone.
+func (f *Phone) Close() {
 	_ = f.layer.Close()
 	f.wheel.Close()
 }
 
-func (f *phone) outside(in *transaction.Incoming) bool {
+func (f *Phone) outside(in *transaction.Incoming) bool {
 	if in.Msg.Method != sip.INVITE {
 		return false
 	}
-	l := &leg{phone: f}
+	to, err := in.Msg.To()
+	if err != nil {
+		return false
+	}
+	l := &leg{phone: f, plan: f.options.Plan(to.URI.User)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.invitation = f.ua.Accept(in, dialog.Incoming{ContactUser: "phone"}, l); l.invitation == nil {
@@ -64,13 +111,14 @@ func (f *phone) outside(in *transaction.Incoming) bool {
 	}
 	l.session = l.invitation.Session
 	l.invitation.Progress(180)
-	time.AfterFunc(f.plan.ring, l.act)
+	time.AfterFunc(l.plan.Ring, l.act)
 	return true
 }
 
 // leg is a call of a phone.
 type leg struct {
-	phone      *phone
+	phone      *Phone
+	plan       Plan
 	invitation *dialog.Invitation
 	session    *dialog.Session
 
@@ -95,19 +143,19 @@ func (l *leg) describe(direction string) []byte {
 }
 
 func (l *leg) act() {
-	p := &l.phone.plan
-	switch p.answer {
-	case yes:
+	p := &l.plan
+	switch p.Answer {
+	case Yes:
 		l.invitation.Answer("application/sdp", l.describe("sendrecv"))
-		for _, a := range p.asks {
-			time.AfterFunc(a.after, func() { l.ask(a) })
+		for _, a := range p.Asks {
+			time.AfterFunc(a.After, func() { l.ask(a) })
 		}
-		if p.bye > 0 {
-			time.AfterFunc(p.bye, l.hangUp)
+		if p.Bye > 0 {
+			time.AfterFunc(p.Bye, l.hangUp)
 		}
-	case never:
+	case Never:
 	default:
-		l.invitation.Reject(int(p.answer))
+		l.invitation.Reject(int(p.Answer))
 	}
 }
 
@@ -136,7 +184,7 @@ func (l *leg) end() {
 }
 
 // ask sends a re-INVITE, unless one is under way.
-func (l *leg) ask(a ask) {
+func (l *leg) ask(a Ask) {
 	l.mu.Lock()
 	if l.over || l.asking || !l.invitation.Confirmed() {
 		l.mu.Unlock()
@@ -145,16 +193,16 @@ func (l *leg) ask(a ask) {
 	l.asking = true
 	l.mu.Unlock()
 	s := dialog.Sent{Method: sip.INVITE, ContentType: "application/sdp", Done: func(resp *sip.Message, err error) { l.asked(a, resp, err) }}
-	if a.sdp != "" {
-		s.Body = l.describe(a.sdp)
+	if a.SDP != "" {
+		s.Body = l.describe(a.SDP)
 	}
 	l.session.Send(s)
 }
 
-func (l *leg) asked(a ask, resp *sip.Message, err error) {
+func (l *leg) asked(a Ask, resp *sip.Message, err error) {
 	if err == nil && resp.Status < 300 {
 		var body []byte
-		if a.sdp == "" {
+		if a.SDP == "" {
 			body = l.describe("sendrecv")
 		}
 		l.session.Ack("application/sdp", body)
@@ -166,22 +214,22 @@ func (l *leg) asked(a ask, resp *sip.Message, err error) {
 
 // Request implements dialog.User.
 func (l *leg) Request(s *dialog.Session, r *dialog.Request) {
-	p := &l.phone.plan
+	p := &l.plan
 	switch r.Msg.Method {
 	case sip.BYE:
 		l.end()
 		r.Respond(200, nil, "", nil)
 		s.Release()
 	case sip.INVITE:
-		time.AfterFunc(p.thinks, func() { l.reinvited(r) })
+		time.AfterFunc(p.Thinks, func() { l.reinvited(r) })
 	case sip.REFER:
-		if p.refer != 0 {
-			r.Respond(p.refer, nil, "", nil)
+		if p.Refer != 0 {
+			r.Respond(p.Refer, nil, "", nil)
 		}
-		if p.refer == 202 {
+		if p.Refer == 202 {
 			l.notify("active", "SIP/2.0 100 Trying")
-			if p.report != "" {
-				time.AfterFunc(p.thinks, func() { l.notify("terminated", p.report) })
+			if p.Report != "" {
+				time.AfterFunc(p.Thinks, func() { l.notify("terminated", p.Report) })
 			}
 		}
 	default:
@@ -190,16 +238,16 @@ func (l *leg) Request(s *dialog.Session, r *dialog.Request) {
 }
 
 func (l *leg) reinvited(r *dialog.Request) {
-	p := &l.phone.plan
+	p := &l.plan
 	switch {
 	case l.ended():
 		r.Respond(487, nil, "", nil)
-	case p.takes == yes:
+	case p.Takes == Yes:
 		r.Respond(200, nil, "application/sdp", l.describe("sendrecv"))
-	case p.takes == never:
+	case p.Takes == Never:
 		r.Respond(100, nil, "", nil)
 	default:
-		r.Respond(int(p.takes), nil, "", nil)
+		r.Respond(int(p.Takes), nil, "", nil)
 	}
 }
 
@@ -221,16 +269,3 @@ func (l *leg) Progress(*dialog.Session, *sip.Message) {}
 func (l *leg) Answered(*dialog.Session, *sip.Message) {}
 func (l *leg) Rejected(*dialog.Session, *sip.Message) {}
 func (l *leg) Acked(*dialog.Session, *sip.Message)    {}
-
-// withoutOrigin cuts the o= line out of a description.
-func withoutOrigin(body string) (origin, rest string) {
-	var b strings.Builder
-	for line := range strings.Lines(body) {
-		if strings.HasPrefix(line, "o=") {
-			origin = strings.TrimSpace(line)
-			continue
-		}
-		b.WriteString(line)
-	}
-	return origin, b.String()
-}
