@@ -50,7 +50,9 @@ func TestStayMedia(t *testing.T) {
 				if holds == held {
 					held = pair.called
 				}
-				if holds != lab.Linphone {
+				if holds == lab.Linphone {
+					paused(t, l) // Told to resume before that, it does nothing.
+				} else {
 					hear(t, l, held, false)
 				}
 				if err := l.Softphone(holds).Resume(t.Context()); err != nil {
@@ -62,6 +64,18 @@ func TestStayMedia(t *testing.T) {
 			})
 		}
 	}
+}
+
+// paused waits until linphone says that its call is on hold.
+func paused(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	within(t, patience, func() error {
+		calls, err := l.Phone(lab.Linphone).Calls(t.Context())
+		if err == nil && (len(calls) != 1 || calls[0].State != "Paused") {
+			err = fmt.Errorf("linphone has %v, wanted one call on hold", calls)
+		}
+		return err
+	})
 }
 
 // TestStaySlowCalledParty: nothing is lost by a called party that needs six seconds.
