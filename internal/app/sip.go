@@ -49,7 +49,9 @@ func (a *App) newUA() {
 	if c.Advertise.Host != "" {
 		advertise = c.Advertise.String()
 	}
-	a.transport = transport.New(transport.Config{Net: a.options.Net, Advertise: advertise, Log: a.log}, a.receive)
+	a.transport = transport.New(transport.Config{
+		Net: a.options.Net, Advertise: advertise, Log: a.log, Undelivered: func(data []byte) { a.ua.Undelivered(data) },
+	}, a.receive)
 	a.ua = dialog.New(dialog.Config{
 		Transport: a.transport, Resolver: &transport.Resolver{}, Wheel: a.wheel, Log: a.log,
 		UserAgent: strings.TrimSpace("callcontroller " + a.options.Version),

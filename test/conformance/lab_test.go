@@ -80,7 +80,7 @@ func newLab(t *testing.T, o options) *lab {
 	if o.real {
 		host = transport.System{}
 	}
-	l.layer = transport.New(transport.Config{Net: host, Log: log},
+	l.layer = transport.New(transport.Config{Net: host, Log: log, Undelivered: func(data []byte) { l.ua.Undelivered(data) }},
 		func(m *sip.Message, from transport.Source) { l.ua.Receive(m, from) })
 	var proxy sip.URI
 	if !o.noProxy {

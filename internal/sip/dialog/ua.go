@@ -88,6 +88,10 @@ func (ua *UA) Receive(m *sip.Message, from transport.Source) {
 	ua.layer.Receive(m, from)
 }
 
+// Undelivered takes a datagram of ours that came back by ICMP: it is for
+// transport.Config.
+func (ua *UA) Undelivered(data []byte) { ua.layer.Undelivered(data) }
+
 // several tells whether a list has more than one element.
 func several(values iter.Seq[string]) bool {
 	n := 0

@@ -45,6 +45,7 @@ func (System) ListenPacket(ctx context.Context, addr string) (PacketConn, error)
 	// Best effort: the system may allow less.
 	_ = c.SetReadBuffer(readBuffer)
 	_ = c.SetWriteBuffer(readBuffer)
+	wantErrors(c)
 	return c, nil
 }
 

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -17,7 +18,12 @@ type socket struct {
 }
 
 func (s *socket) send(to netip.AddrPort, data []byte) error {
-	if _, err := s.pc.WriteToUDPAddrPort(data, to); err != nil {
+	_, err := s.pc.WriteToUDPAddrPort(data, to)
+	if isICMP(err) { // About one sent before: the system tells it to whoever comes next.
+		s.undelivered()
+		_, err = s.pc.WriteToUDPAddrPort(data, to)
+	}
+	if err != nil {
 		s.layer.count.sendErrors.Add(1)
 		if errors.Is(err, net.ErrClosed) {
 			err = ErrClosed
@@ -41,11 +47,28 @@ func (s *socket) serve() {
 		if errors.Is(err, net.ErrClosed) || s.layer.ctx.Err() != nil {
 			return
 		}
+		if isICMP(err) {
+			s.undelivered()
+			continue
+		}
 		s.layer.log.Warn("UDP socket", "address", s.local, "error", err)
 		if !s.layer.pause() {
 			return
 		}
 	}
+}
+
+// undelivered tells of the datagrams that have come back. It may be called from within
+// Send, so they are told by a goroutine of their own.
+func (s *socket) undelivered() {
+	tell := s.layer.config.Undelivered
+	takeErrors(s.pc, func(data []byte) {
+		if tell == nil {
+			return
+		}
+		quoted := bytes.Clone(data)
+		s.layer.wg.Go(func() { tell(quoted) })
+	})
 }
 
 func (s *socket) take(data []byte, from netip.AddrPort) {

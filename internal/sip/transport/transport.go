@@ -131,6 +131,9 @@ type Config struct {
 	// Advertise is HOST or HOST:PORT for Via and Contact instead of the socket's
 	// own address; an IPv6 address with a port stands in brackets. Default: none.
 	Advertise string
+	// Undelivered is told of a datagram that came back by ICMP (RFC 3261 section 18.4);
+	// data is its beginning, as far as it was quoted. Default: nobody is told.
+	Undelivered func(data []byte)
 	// Log; default: nothing is logged.
 	Log *slog.Logger
 
