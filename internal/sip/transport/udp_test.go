@@ -269,8 +269,13 @@ func TestTorture_Z16(t *testing.T) {
 func TestUDPSendDoesNotAllocate(t *testing.T) {
 	a, b := newPeer(t, transport.Config{}), newPeer(t, transport.Config{})
 	a.listen(transport.UDP, "127.0.0.1:0")
-	a.listen(transport.UDP, "127.0.0.2:0") // So that a choice has to be made.
-	to := transport.Target{Protocol: transport.UDP, Addr: netip.MustParseAddrPort("127.0.0.1:9")}
+	a.listen(transport.UDP, "127.0.0.2:0")                                                             // So that a choice has to be made.
+	sink, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0"))) // Else ICMP comes back.
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	to := transport.Target{Protocol: transport.UDP, Addr: netip.MustParseAddrPort(sink.LocalAddr().String())}
 	data := []byte(request(1, someVia))
 	if n := testing.AllocsPerRun(100, func() { _ = a.Send(to, data, nil) }); n != 0 {
 		t.Errorf("Send by UDP makes %v allocations", n)
