@@ -1,6 +1,6 @@
 package soak
 
-import ("time";"fmt")
+import ("time";"fmt";"strings")
 
 func (s *soak) dbg() {
 	seen := map[int]bool{}
@@ -10,7 +10,9 @@ func (s *soak) dbg() {
 				seen[i] = true
 				if d := time.Since(s.began); d > 14*time.Second {
 					fmt.Printf("call %d %v over %s %+v\n", i, i%2, d, c.Outcome)
-					for _, row := range c.Rows { fmt.Printf("   %+v\n", row) }
+					s.relay.ledger.mu.Lock()
+for id, l := range tr { for _, x := range l { if strings.Contains(x, fmt.Sprintf("sip:a%d@", i)) || strings.Contains(x, fmt.Sprintf("sip:b%d@", i)) || strings.Contains(x, fmt.Sprintf("sip:c%d@", i)) { fmt.Println(id); fmt.Println(strings.Join(l, "\n")); break } } }
+s.relay.ledger.mu.Unlock()
 				}
 			} 
 		}

@@ -56,6 +56,7 @@ func (g *ledger) came(data []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
+	trace("in ", m)
 	if err != nil {
 		g.faults = append(g.faults, fmt.Sprintf("a phone said what cannot be read: %v\n%s", err, data))
 		return
@@ -93,6 +94,7 @@ func (g *ledger) left(data []byte) {
 	m, err := sip.Parse(data)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	trace("out", m)
 	switch {
 	case err != nil:
 		g.faults = append(g.faults, fmt.Sprintf("the server said what cannot be read: %v\n%s", err, data))
@@ -152,4 +154,12 @@ func (g *ledger) wrong() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.faults
+}
+
+var tr = map[string][]string{}
+var t0 = time.Now()
+
+func trace(d string, m *sip.Message) {
+	id := m.Get(sip.CallID)
+	tr[id] = append(tr[id], fmt.Sprintf("%8.3f %s %s %d %s body %d | From %s To %s br %s Reason %s", time.Since(t0).Seconds(), d, m.Method, m.Status, m.Get(sip.CSeq), len(m.Body), m.Get(sip.From), m.Get(sip.To), transactionKey(m), m.Get(sip.Reason)))
 }
