@@ -1,6 +1,9 @@
 package call
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Kind is the kind of an Error: what its receiver can do about it.
 type Kind uint8
@@ -12,7 +15,8 @@ const (
 	Denied                // the principal may not do that
 	Missing               // there is no such thing
 	Conflict              // not in this state
-	Exhausted             // a limit is reached, or the server is going down: try later
+	Exhausted             // a limit of the server is reached, or it is going down: try later
+	Limited               // the principal has had his share for now: try later
 	BadUser               // the agent is not in the directory
 	BadMethod             // the method of call set-up is not supported
 )
@@ -22,7 +26,10 @@ const (
 type Error struct {
 	Kind Kind
 	Text string
-	Err  error // the cause, if any; not for the user
+	// RetryAfter is when another try may help, with Exhausted and Limited; 0 when
+	// that cannot be told.
+	RetryAfter time.Duration
+	Err        error // the cause, if any; not for the user
 }
 
 func (e *Error) Error() string {

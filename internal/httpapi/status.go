@@ -14,6 +14,7 @@ var statuses = [...]int{
 	call.Missing:   http.StatusNotFound,
 	call.Conflict:  http.StatusConflict,
 	call.Exhausted: http.StatusServiceUnavailable,
+	call.Limited:   http.StatusTooManyRequests,
 	call.BadUser:   http.StatusForbidden,
 	call.BadMethod: http.StatusNotAcceptable,
 }

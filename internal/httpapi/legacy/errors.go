@@ -1,18 +1,20 @@
 package legacy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/httpapi"
 )
 
-// retryAfter is what a 503 tells the client to wait, in seconds.
-const retryAfter = "10"
+// retryAfter is what a 429 or 503 tells the client to wait when nobody knows better.
+const retryAfter = 10 * time.Second
 
 // writeError answers with the error document (CONTRACT section 4).
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
@@ -22,8 +24,8 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		httpapi.SetError(r.Context(), err)
 		text = "internal error"
 	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", seconds(cmp.Or(retryOf(err), retryAfter)))
 	}
 	b := append(make([]byte, 0, 512), xmlProlog+"<processing-status"+xmlns+"<error-flag>ERROR</error-flag>\n<error-code>"...)
 	b = strconv.AppendInt(b, int64(code), 10)
@@ -49,6 +51,18 @@ func textOf(err error) string {
 		return e.Text
 	}
 	return ""
+}
+
+func retryOf(err error) time.Duration {
+	if e, ok := errors.AsType[*call.Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// seconds writes a time as Retry-After has it, rounded up (RFC 9110 section 10.2.3).
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
 func invalid(format string, args ...any) error {
