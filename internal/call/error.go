@@ -12,7 +12,8 @@ type Kind uint8
 const (
 	Internal  Kind = iota // a fault of ours
 	Invalid               // the request is wrong
-	Denied                // the principal may not do that
+	Denied                // that may not be done
+	NotAgent              // the principal may not act for that agent
 	Missing               // there is no such thing
 	Conflict              // not in this state
 	Exhausted             // a limit of the server is reached, or it is going down: try later

@@ -142,7 +142,7 @@ const (
 
 // Compat is what only some old clients want.
 type Compat struct {
-	FirstRow bool // compat.first_row: a row "SIP/2.0 100 Trying" of our own stands before POST returns; default false
+	FirstRow bool // compat.first_row: a row "SIP/2.0 100 Trying" of our own stands before POST returns; default true
 }
 
 // Party is one of those who take part in a call.
@@ -178,6 +178,7 @@ func Default() Config {
 			MaxTimeout: time.Hour,
 		},
 		Data:   "data",
+		Compat: Compat{FirstRow: true},
 		Refer:  Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, Fallback: FallbackInvite, ReferredBy: Agent},
 		Limits: Limits{Calls: 10_000, Rows: 100},
 		Drain:  Drain{Limit: 30 * time.Second},

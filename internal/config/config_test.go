@@ -75,7 +75,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 		Policy: config.Policy{Hosts: []config.HostPort{{Host: "gw.example.com"}, {Host: "gw.example.com", Port: 5080}}},
 		Data:   "testdata/state",
 		Refer:  config.Refer{Delay: 20 * time.Millisecond, NotifyTimeout: 5 * time.Second, Limit: 90 * time.Second, Fallback: config.FallbackOff, ReferredBy: config.Caller},
-		Compat: config.Compat{FirstRow: true},
+		Compat: config.Compat{FirstRow: false},
 		Limits: config.Limits{Calls: 10, Rows: 20, Duration: 4 * time.Hour},
 		Drain:  config.Drain{Limit: 500 * time.Millisecond},
 	}

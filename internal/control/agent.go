@@ -29,7 +29,7 @@ func (c *Control) agentFor(p auth.Principal, name string, calling party) (agent,
 	if !p.Trusted && !p.Admin && (!ok || p.Name != user.Name) {
 		// The same for a name that is nobody's: who may not act for others need not
 		// learn who they are.
-		return agent{}, fault(call.Denied, "Agent does not match principal")
+		return agent{}, fault(call.NotAgent, "Agent does not match principal")
 	}
 	if !ok {
 		return agent{}, fault(call.BadUser, "could not find credentials for %s", name)

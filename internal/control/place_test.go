@@ -149,15 +149,15 @@ func TestZ03AgentImpersonation(t *testing.T) {
 		kind    call.Kind
 		text    string
 	}{
-		{"another user", user201, "201", "202", call.Denied, "Agent does not match principal"},
-		{"another user's alias", user201, "201", "bob", call.Denied, "Agent does not match principal"},
-		{"another user as calling party", user201, "202", "", call.Denied, "Agent does not match principal"},
-		{"another user's alias as calling party", user201, "bob", "", call.Denied, "Agent does not match principal"},
-		{"case change", user201, "201", "ALICE", call.Denied, "Agent does not match principal"},
-		{"a name that is nobody's", user201, "201", "999", call.Denied, "Agent does not match principal"},
+		{"another user", user201, "201", "202", call.NotAgent, "Agent does not match principal"},
+		{"another user's alias", user201, "201", "bob", call.NotAgent, "Agent does not match principal"},
+		{"another user as calling party", user201, "202", "", call.NotAgent, "Agent does not match principal"},
+		{"another user's alias as calling party", user201, "bob", "", call.NotAgent, "Agent does not match principal"},
+		{"case change", user201, "201", "ALICE", call.NotAgent, "Agent does not match principal"},
+		{"a name that is nobody's", user201, "201", "999", call.NotAgent, "Agent does not match principal"},
 		{"unknown", trusted, "201", "999", call.BadUser, "could not find credentials for 999"},
 		{"unknown calling party", trusted, "999", "", call.BadUser, "could not find credentials for 999"},
-		{"nobody", auth.Principal{}, "201", "", call.Denied, "Agent does not match principal"},
+		{"nobody", auth.Principal{}, "201", "", call.NotAgent, "Agent does not match principal"},
 		{"more than a name", trusted, "201", "202@example.com", call.Invalid, `agent "202@example.com"`},
 		{"two lines", trusted, "201", "202\r\nX: y", call.Invalid, `agent "202\r\nX: y"`},
 	} {

@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// LegacyPath is below what Config.Legacy answers.
-const LegacyPath = "/callcontroller/"
+// The paths below which Config.Legacy answers: the call controller's own, and the one
+// by which the user portal of sipXecs passed requests on to it.
+const (
+	LegacyPath   = "/callcontroller/"
+	RedirectPath = "/sipxconfig/rest/my/redirect/"
+)
 
 // NewHandler makes what a Server serves with: the routes, and what every request
 // goes through.
@@ -32,7 +36,7 @@ type routes struct {
 
 func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch p := RawPath(r.URL); {
-	case h.legacy != nil && strings.HasPrefix(p, LegacyPath):
+	case h.legacy != nil && (strings.HasPrefix(p, LegacyPath) || strings.HasPrefix(p, RedirectPath)):
 		h.legacy.ServeHTTP(w, r)
 	case strings.HasPrefix(p, "/") && p == path.Clean(p):
 		h.mux.ServeHTTP(w, r)

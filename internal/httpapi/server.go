@@ -38,7 +38,7 @@ type Config struct {
 	Log      *slog.Logger    // default: nothing is logged
 	Cert     tls.Certificate // for https
 	Ready    func() bool     // what /readyz answers; default: always ready
-	Legacy   http.Handler    // everything below /callcontroller/
+	Legacy   http.Handler    // everything below LegacyPath and RedirectPath
 	MaxConns int             // connections at once of each listener, more have to wait; default 1024
 }
 

@@ -11,6 +11,7 @@ var statuses = [...]int{
 	call.Internal:  http.StatusInternalServerError,
 	call.Invalid:   http.StatusBadRequest,
 	call.Denied:    http.StatusForbidden,
+	call.NotAgent:  http.StatusForbidden,
 	call.Missing:   http.StatusNotFound,
 	call.Conflict:  http.StatusConflict,
 	call.Exhausted: http.StatusServiceUnavailable,

@@ -83,7 +83,12 @@ func (l *Line) note(e call.Effect) {
 }
 
 // Invite implements engine.Line.
-func (l *Line) Invite(e call.Invite) { l.note(e) }
+func (l *Line) Invite(e call.Invite) {
+	l.note(e)
+	r := l.response(100, "Trying")
+	r.Leg = e.Leg
+	l.post(call.Calling{Response: r})
+}
 
 // Cancel implements engine.Line: the phone gives up at once.
 func (l *Line) Cancel(e call.Cancel) {

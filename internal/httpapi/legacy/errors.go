@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,14 +19,10 @@ const retryAfter = 10 * time.Second
 
 // writeError answers with the error document (CONTRACT section 4).
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	status, code := statusOf(call.KindOf(err))
+	status, code := statusOf(r.Context(), w, err)
 	text := textOf(err)
 	if text == "" {
-		httpapi.SetError(r.Context(), err)
 		text = "internal error"
-	}
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", seconds(cmp.Or(retryOf(err), retryAfter)))
 	}
 	b := append(make([]byte, 0, 512), xmlProlog+"<processing-status"+xmlns+"<error-flag>ERROR</error-flag>\n<error-code>"...)
 	b = strconv.AppendInt(b, int64(code), 10)
@@ -36,12 +33,20 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // statusOf gives the HTTP status of an error, and the code inside the document. They
-// differ for what is not possible in a call's state (CONTRACT 3.4, 3.7).
-func statusOf(k call.Kind) (status, code int) {
-	if k == call.Conflict {
+// differ for what is not possible in a call's state (CONTRACT 3.4, 3.7). It sets what
+// the header says of the error, and puts one that is not for the client into the log.
+func statusOf(ctx context.Context, w http.ResponseWriter, err error) (status, code int) {
+	kind := call.KindOf(err)
+	if kind == call.Internal {
+		httpapi.SetError(ctx, err)
+	}
+	if kind == call.Conflict {
 		return http.StatusNotAcceptable, http.StatusForbidden
 	}
-	status = httpapi.Status(k)
+	status = httpapi.Status(kind)
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", seconds(cmp.Or(retryOf(err), retryAfter)))
+	}
 	return status, status
 }
 

@@ -25,6 +25,7 @@ import (
 
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
+	"callcontroller/internal/control"
 	"callcontroller/internal/control/controltest"
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
@@ -52,6 +53,9 @@ func newHandler(l *controltest.Lab, log *slog.Logger) http.Handler {
 //	   what comes back, without Date, and without Content-Length when there is a body
 //	-- phone --
 //	   what the calling party's phone does, one act a line; "pass" lets time pass
+//
+// A line "first-row" above the sections stands for compat.first_row, which is
+// the default of the server.
 func TestR01Golden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -63,7 +67,8 @@ func TestR01Golden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			synctest.Test(t, func(t *testing.T) { newStory(t).play(archive) })
+			firstRow := bytes.Contains(archive.Comment, []byte("\nfirst-row\n"))
+			synctest.Test(t, func(t *testing.T) { newStory(t, firstRow).play(archive) })
 		})
 	}
 }
@@ -77,9 +82,10 @@ type story struct {
 	reply    string
 }
 
-func newStory(t *testing.T) *story {
+func newStory(t *testing.T, firstRow bool) *story {
 	t.Helper()
-	s := &story{T: t, lab: controltest.New(t, nil), listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	lab := controltest.New(t, func(c *control.Config) { c.FirstRow = firstRow })
+	s := &story{T: t, lab: lab, listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	server := &http.Server{Handler: fromTestFields(newHandler(s.lab, nil))}
 	done := make(chan error)
 	go func() { done <- server.Serve(s.listener) }()

@@ -31,8 +31,8 @@ type Control interface {
 	Limits() control.Limits
 }
 
-// Handler answers everything below httpapi.LegacyPath. Both fields are set. The
-// body limit is that of httpapi.NewHandler.
+// Handler answers everything below httpapi.LegacyPath and httpapi.RedirectPath. Both
+// fields are set. The body limit is that of httpapi.NewHandler.
 type Handler struct {
 	Control Control
 	Auth    auth.Authenticator
@@ -42,26 +42,49 @@ type Handler struct {
 // stranger learns nothing but that he has to log in.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	calling, called, ok := splitPath(r.URL)
+	path := httpapi.RawPath(r.URL)
+	if rest, ok := strings.CutPrefix(path, httpapi.RedirectPath); ok {
+		h.redirect(w, r, rest)
+		return
+	}
+	rest, _ := strings.CutPrefix(path, httpapi.LegacyPath)
+	parties, ok := splitPath(rest)
 	if !ok {
 		httpapi.NotFound(w, r)
 		return
 	}
-	principal, err := h.Auth.Authenticate(r)
-	if err != nil {
-		h.unauthorized(w, r, err)
+	principal, ok := h.authenticate(w, r)
+	if !ok {
 		return
 	}
-	httpapi.SetUser(r.Context(), principal.Name)
+	if err := h.answer(w, r, principal, parties); err != nil {
+		writeError(w, r, err)
+	}
+}
+
+// answer does what the method asks for. When it gives an error, nothing is written yet.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, p auth.Principal, who parties) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		h.show(w, r, principal, calling, called)
+		return h.show(w, r, p, who)
 	case http.MethodPost:
-		h.post(w, r, principal, calling, called)
+		return h.post(w, r, p, who)
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		w.WriteHeader(http.StatusMethodNotAllowed)
+		return nil
 	}
+}
+
+// authenticate tells who asks, or answers the request and returns false.
+func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request) (auth.Principal, bool) {
+	principal, err := h.Auth.Authenticate(r)
+	if err != nil {
+		h.unauthorized(w, r, err)
+		return auth.Principal{}, false
+	}
+	httpapi.SetUser(r.Context(), principal.Name)
+	return principal, true
 }
 
 // unauthorized answers a request without valid credentials. The text is the same
@@ -71,25 +94,29 @@ func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 		httpapi.Text(w, http.StatusForbidden, auth.ErrInsecure.Error())
 		return
 	}
+	h.challenge(w, r, "pin mismatch")
+}
+
+// challenge answers 401, which has a challenge in any case (RFC 9110 section 15.5.2).
+func (h *Handler) challenge(w http.ResponseWriter, r *http.Request, text string) {
 	for _, challenge := range h.Auth.Challenge(r) {
 		w.Header().Add("WWW-Authenticate", challenge)
 	}
-	httpapi.Text(w, http.StatusUnauthorized, "pin mismatch")
+	httpapi.Text(w, http.StatusUnauthorized, text)
 }
 
-// splitPath takes the two parties out of the path: two segments that are not empty,
-// and one "/" behind them if any. Each is decoded once, after it was split, so an
-// escaped slash is part of a name.
-func splitPath(u *url.URL) (calling, called string, ok bool) {
-	rest, ok := strings.CutPrefix(httpapi.RawPath(u), httpapi.LegacyPath)
-	if !ok {
-		return "", "", false
-	}
+// parties are the two parties that a path names.
+type parties struct{ calling, called string }
+
+// splitPath takes the two parties out of what stands behind the prefix of a path: two
+// segments that are not empty, and one "/" behind them if any. Each is decoded once,
+// after it was split, so an escaped slash is part of a name.
+func splitPath(rest string) (parties, bool) {
 	first, second, _ := strings.Cut(strings.TrimSuffix(rest, "/"), "/")
 	if first == "" || second == "" || strings.Contains(second, "/") {
-		return "", "", false
+		return parties{}, false
 	}
 	calling, err := url.PathUnescape(first)
 	called, err2 := url.PathUnescape(second)
-	return calling, called, err == nil && err2 == nil
+	return parties{calling, called}, err == nil && err2 == nil
 }

@@ -20,26 +20,26 @@ const (
 
 // post places a call, or transfers one. The body means nothing; some clients send a
 // NUL byte.
-func (h *Handler) post(w http.ResponseWriter, r *http.Request, p auth.Principal, calling, called string) {
+func (h *Handler) post(w http.ResponseWriter, r *http.Request, p auth.Principal, who parties) error {
 	if !httpapi.SkipBody(w, r) {
-		return
+		return nil
 	}
 	q, err := parseQuery(r.URL.RawQuery)
-	if err == nil {
-		err = h.do(r, p, q, control.StatusRequest{Agent: q.get("agent"), Calling: calling, Called: called})
-	}
 	if err != nil {
-		writeError(w, r, err)
-		return
+		return err
+	}
+	if err := h.do(r, p, q, q.request(who)); err != nil {
+		return err
 	}
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
+	return nil
 }
 
-func (h *Handler) do(r *http.Request, p auth.Principal, q query, parties control.StatusRequest) error {
+func (h *Handler) do(r *http.Request, p auth.Principal, q query, which control.StatusRequest) error {
 	switch action := q.or("action", actionCall); action {
 	case actionCall:
-		place, err := h.placeRequest(q, parties)
+		place, err := h.placeRequest(q, which)
 		if err != nil {
 			return err
 		}
@@ -50,14 +50,14 @@ func (h *Handler) do(r *http.Request, p auth.Principal, q query, parties control
 		if err != nil {
 			return err
 		}
-		return h.Control.Transfer(r.Context(), p, control.TransferRequest{StatusRequest: parties, Target: target})
+		return h.Control.Transfer(r.Context(), p, control.TransferRequest{StatusRequest: which, Target: target})
 	default:
 		return invalid("action %q is neither call nor transfer", clip(action))
 	}
 }
 
 // placeRequest reads the parameters of a call (CONTRACT section 2).
-func (h *Handler) placeRequest(q query, parties control.StatusRequest) (control.PlaceRequest, error) {
+func (h *Handler) placeRequest(q query, which control.StatusRequest) (control.PlaceRequest, error) {
 	limits := h.Control.Limits()
 	ring, err := q.seconds("timeout", 0, limits.Ring)
 	if err != nil {
@@ -69,7 +69,7 @@ func (h *Handler) placeRequest(q query, parties control.StatusRequest) (control.
 	}
 	return control.PlaceRequest{
 		Method: q.or("sipMethod", control.MethodRefer),
-		Agent:  parties.Agent, Calling: parties.Calling, Called: parties.Called,
+		Agent:  which.Agent, Calling: which.Calling, Called: which.Called,
 		Subject: q.get("subject"), ConfPIN: q.get("confpin"), Forwarding: strings.EqualFold(q.get("isForwardingAllowed"), "true"),
 		Ring: ring, Keep: keep,
 	}, nil
@@ -98,6 +98,11 @@ func parseQuery(raw string) (query, error) {
 		return nil, invalid("parameter agent is empty")
 	}
 	return query(values), nil
+}
+
+// request names the call that path and query are about.
+func (q query) request(who parties) control.StatusRequest {
+	return control.StatusRequest{Agent: q.get("agent"), Calling: who.calling, Called: who.called}
 }
 
 func (q query) has(name string) bool { return len(q[name]) > 0 }

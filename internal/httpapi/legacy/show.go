@@ -30,16 +30,15 @@ const (
 
 // show tells how a call stands. A call that is unknown has an empty list: old
 // clients stop asking when they see one (CONTRACT 5.1, 5.2).
-func (h *Handler) show(w http.ResponseWriter, r *http.Request, p auth.Principal, calling, called string) {
+func (h *Handler) show(w http.ResponseWriter, r *http.Request, p auth.Principal, who parties) error {
 	q, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
-		writeError(w, r, err)
-		return
+		return err
 	}
-	c, ok, err := h.Control.Status(r.Context(), p, control.StatusRequest{Agent: q.get("agent"), Calling: calling, Called: called})
+	c, ok, err := h.Control.Status(r.Context(), p, q.request(who))
 	switch {
 	case err != nil:
-		writeError(w, r, err)
+		return err
 	case ok && c.Order.Mode == call.ByStay:
 		writeXML(w, http.StatusOK, appendDialogs(nil, c))
 	case ok:
@@ -49,6 +48,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, p auth.Principal,
 	default:
 		writeXML(w, http.StatusOK, []byte(dialogsBegin+dialogsEnd))
 	}
+	return nil
 }
 
 // appendRows writes the document of a call in REFER mode (CONTRACT section 6).
