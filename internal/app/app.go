@@ -5,14 +5,17 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
+	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/config"
@@ -51,6 +54,7 @@ type App struct {
 	options   Options
 	log       *slog.Logger
 	users     *file.Directory
+	audit     *audit.Log // nil when none is kept
 	wheel     *timing.Wheel
 	ua        *dialog.UA
 	transport *transport.Layer
@@ -71,7 +75,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &App{config: c, options: o, log: o.Log}
-	for _, start := range []func(context.Context) error{a.startUsers, a.startSIP, a.startCalls, a.startHTTP} {
+	for _, start := range []func(context.Context) error{a.startUsers, a.startAudit, a.startSIP, a.startCalls, a.startHTTP} {
 		if err := start(ctx); err != nil {
 			if undo := a.cleanups.run(context.WithoutCancel(ctx)); undo != nil {
 				a.log.Error("clean-up after a failed start", "error", undo)
@@ -112,10 +116,23 @@ func (a *App) startUsers(context.Context) (err error) {
 	return nil
 }
 
+// startAudit opens the record of who called whom.
+func (a *App) startAudit(context.Context) (err error) {
+	c := a.config.Audit
+	if !c.Enabled {
+		return nil
+	}
+	if a.audit, err = audit.Open(cmp.Or(c.File, filepath.Join(a.config.Data, "audit.jsonl")), a.log); err != nil {
+		return fmt.Errorf("audit.file: %w", err)
+	}
+	a.cleanups.push("audit", func(context.Context) error { return a.audit.Close() })
+	return nil
+}
+
 func (a *App) startCalls(context.Context) error {
 	a.engine = engine.New(a.signaller(), a.wheel, a.log)
 	a.control = control.New(control.Config{
-		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log,
+		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log, Audit: a.audit,
 		Hosts:    policy.NewHosts(a.config.SIP.Domain, hostList(a.config.Policy.Hosts)),
 		FirstRow: a.config.Compat.FirstRow, ReferDelay: a.config.Refer.Delay, NotifyTimeout: a.config.Refer.NotifyTimeout, ReferLimit: a.config.Refer.Limit,
 		Fallback: a.config.Refer.Fallback == config.FallbackInvite, MaxDuration: a.config.Limits.Duration, KeepAlive: a.config.SIP.KeepAlive, Automatic: a.config.SIP.Automatic, MaxRing: a.config.HTTP.MaxTimeout,
@@ -139,7 +156,9 @@ func (a *App) startHTTP(ctx context.Context) error {
 	}
 	chain := auth.Chain{auth.NewTrusted(a.config.HTTP.Trusted), auth.NewBasic(a.config.SIP.Realm, a.users)}
 	a.http = httpapi.New(httpapi.Config{
-		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: chain},
+		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: chain, Audit: a.audit},
+		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
+		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress,
 	})
 	a.cleanups.push("HTTP", a.stopHTTP)
 	for _, l := range a.config.HTTP.Listen {
@@ -175,8 +194,20 @@ func (a *App) certificate() (tls.Certificate, error) {
 	return cert, err
 }
 
-// Reload reads the users anew. On an error the old ones stay in force.
+// Reload reads the users anew, and goes on in a new audit file if the old was moved
+// away. On an error the old ones stay in force.
 func (a *App) Reload() error {
+	if err := a.audit.Reopen(); err != nil {
+		return fmt.Errorf("audit.file: %w", err)
+	}
+	err := a.reloadUsers()
+	if err == nil {
+		a.audit.Record(audit.Entry{Event: audit.UsersReloaded})
+	}
+	return err
+}
+
+func (a *App) reloadUsers() error {
 	if a.config.Users.File != "" {
 		return a.users.Reload()
 	}

@@ -11,15 +11,17 @@ package auth
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 
 	"callcontroller/internal/directory"
 )
 
 // Principal is who sends a request.
 type Principal struct {
-	Name    string // of the user, never an alias; "" for a trusted peer, which has shown no credentials
-	Trusted bool   // a peer in a trusted network; it may act for any user
-	Admin   bool   // may act for any user; no kind of credentials gives it yet
+	Name    string     // of the user, never an alias; "" for a trusted peer, which has shown no credentials
+	Trusted bool       // a peer in a trusted network; it may act for any user
+	Admin   bool       // may act for any user; no kind of credentials gives it yet
+	Source  netip.Addr // of the client; set by who has asked, no Authenticator does
 }
 
 // The errors of an Authenticator. Why credentials are refused is told to nobody: an

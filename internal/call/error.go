@@ -30,7 +30,8 @@ type Error struct {
 	// RetryAfter is when another try may help, with Exhausted and Limited; 0 when
 	// that cannot be told.
 	RetryAfter time.Duration
-	Err        error // the cause, if any; not for the user
+	Rule       string // the name of the rule of the policy that says so; "" for none
+	Err        error  // the cause, if any; not for the user
 }
 
 func (e *Error) Error() string {

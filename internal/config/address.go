@@ -147,6 +147,15 @@ func transportOf(u sip.URI) string {
 	return ""
 }
 
+// origin reads the origin of a web page as browsers write it (RFC 6454 section 6.2).
+func origin(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != text {
+		return "", errors.New("must be the origin of a web page, such as https://crm.example.com: no path, no slash at the end")
+	}
+	return strings.ToLower(text), nil
+}
+
 // network reads a CIDR, or an address for a network of one.
 func network(text string) (netip.Prefix, error) {
 	prefix, err := netip.ParsePrefix(text)

@@ -39,6 +39,7 @@ type Config struct {
 	Compat Compat
 	Limits Limits
 	Drain  Drain
+	Audit  Audit
 
 	// Data is the directory for what must outlive the process: the self-signed
 	// certificate, the journal. Default "data".
@@ -65,6 +66,9 @@ type SIP struct {
 	// a "*" at the end stands for any rest; default none.
 	Automatic []string
 	Sipx      bool // sip.sipx: put the sipXecs URI parameters on the first INVITE; default false
+	// StrictSource is sip.strict_source: what belongs to a call is taken only from the
+	// address to which that call's own messages go; default false.
+	StrictSource bool
 }
 
 // Account is a SIP account for digest challenges. Both fields are set, or neither.
@@ -100,6 +104,12 @@ type HTTP struct {
 	Trusted    []netip.Prefix // http.trusted: networks whose TCP peers need no password, as CIDR or address; default nobody
 	TLS        TLS
 	MaxTimeout time.Duration // http.max_timeout: upper bound of the parameter timeout; default 3600 s
+
+	Proxies []netip.Prefix // http.proxies: reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed; default none
+	Origins []string       // http.origins: SCHEME://HOST[:PORT] of web pages that may send requests besides our own; default none
+
+	Connections           int // http.connections: most connections at once of each listener; default 1024
+	ConnectionsPerAddress int // http.connections_per_address: most of them of one address; http.proxies are not counted; default 64
 }
 
 // TLS names PEM files. Both are set, or neither: then a self-signed certificate is made.
@@ -163,6 +173,12 @@ type Limits struct {
 	Duration time.Duration
 }
 
+// Audit is the record of who called whom.
+type Audit struct {
+	Enabled bool   // audit.enabled: whether it is written; default true
+	File    string // audit.file: path of a file of JSON lines; default "": audit.jsonl in the data directory
+}
+
 // Drain is the end of the server.
 type Drain struct {
 	Limit time.Duration // drain.limit: from SIGTERM until the calls that still run are hung up; default 30 s
@@ -175,13 +191,14 @@ func Default() Config {
 		Log: Log{Level: slog.LevelInfo},
 		HTTP: HTTP{
 			Listen:     []Listen{{"https", "0.0.0.0", 6666}, {"http", "127.0.0.1", 6667}},
-			MaxTimeout: time.Hour,
+			MaxTimeout: time.Hour, Connections: 1024, ConnectionsPerAddress: 64,
 		},
 		Data:   "data",
 		Compat: Compat{FirstRow: true},
 		Refer:  Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, Fallback: FallbackInvite, ReferredBy: Agent},
 		Limits: Limits{Calls: 10_000, Rows: 100},
 		Drain:  Drain{Limit: 30 * time.Second},
+		Audit:  Audit{Enabled: true},
 	}
 }
 

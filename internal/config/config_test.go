@@ -57,6 +57,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			SessionExpires: 10 * time.Minute,
 			Automatic:      []string{"conf", "9*"},
 			Sipx:           true,
+			StrictSource:   true,
 		},
 		Media: config.Media{Port: 40000},
 		Log:   config.Log{Level: slog.LevelDebug, Format: config.LogText},
@@ -64,6 +65,8 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			Listen:     []config.Listen{{"https", "0.0.0.0", 6666}, {"http", "10.0.0.1", 80}},
 			Trusted:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 			MaxTimeout: 10 * time.Minute,
+			Proxies:    []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")}, Origins: []string{"https://crm.example.com"},
+			Connections: 500, ConnectionsPerAddress: 50,
 		},
 		Users: config.Users{Inline: []directory.User{
 			{
@@ -78,6 +81,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 		Compat: config.Compat{FirstRow: false},
 		Limits: config.Limits{Calls: 10, Rows: 20, Duration: 4 * time.Hour},
 		Drain:  config.Drain{Limit: 500 * time.Millisecond},
+		Audit:  config.Audit{File: "testdata/audit.log"},
 	}
 	if diff := cmp.Diff(want, got, sameValues); diff != "" {
 		t.Error(diff)

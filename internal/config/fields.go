@@ -48,6 +48,7 @@ func (c *Config) fields() []field {
 		one("sip.session_expires", &c.SIP.SessionExpires, sessionInterval),
 		many("sip.automatic", &c.SIP.Automatic, text),
 		one("sip.sipx", &c.SIP.Sipx, boolean),
+		one("sip.strict_source", &c.SIP.StrictSource, boolean),
 		one("media.port", &c.Media.Port, number(0, 65535)),
 		one("log.level", &c.Log.Level, level),
 		one("log.format", &c.Log.Format, oneOf(LogJSON, LogText, LogAuto)),
@@ -56,6 +57,10 @@ func (c *Config) fields() []field {
 		filePath("http.tls.cert", &c.HTTP.TLS.Cert),
 		filePath("http.tls.key", &c.HTTP.TLS.Key),
 		one("http.max_timeout", &c.HTTP.MaxTimeout, duration),
+		many("http.proxies", &c.HTTP.Proxies, network),
+		many("http.origins", &c.HTTP.Origins, origin),
+		one("http.connections", &c.HTTP.Connections, number(1, all)),
+		one("http.connections_per_address", &c.HTTP.ConnectionsPerAddress, number(1, all)),
 		filePath("users.file", &c.Users.File),
 		many("policy.hosts", &c.Policy.Hosts, hostPort),
 		filePath("data", &c.Data),
@@ -69,6 +74,8 @@ func (c *Config) fields() []field {
 		one("limits.rows", &c.Limits.Rows, number(1, all)),
 		one("limits.duration", &c.Limits.Duration, delay),
 		one("drain.limit", &c.Drain.Limit, duration),
+		one("audit.enabled", &c.Audit.Enabled, boolean),
+		filePath("audit.file", &c.Audit.File),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"callcontroller/internal/audit"
 	"callcontroller/internal/call"
 	"callcontroller/internal/directory"
 	"callcontroller/internal/engine"
@@ -40,6 +41,7 @@ type Config struct {
 	Domain    string       // completes a bare name to name@domain
 	Hosts     policy.Hosts // that may be called
 	Log       *slog.Logger // default: nothing is logged
+	Audit     *audit.Log   // who asked for what; nil for no record
 
 	Automatic        []string      // called users who answer without ringing; a "*" at the end stands for any rest
 	Fallback         bool          // see call.Order

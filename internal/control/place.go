@@ -61,6 +61,12 @@ func modeOf(method string) (call.Mode, bool) {
 // is not replaced by another one (Conflict). The error's kind is Invalid, Denied,
 // BadUser, BadMethod, Conflict or Exhausted; after an error nothing was sent.
 func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (call.ID, error) {
+	id, err := c.place(ctx, p, r)
+	c.placed(p, r, id, err)
+	return id, err
+}
+
+func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (call.ID, error) {
 	o, err := c.order(p, r)
 	if err != nil {
 		return "", err

@@ -22,6 +22,7 @@ type StatusRequest struct {
 func (c *Control) Status(_ context.Context, p auth.Principal, r StatusRequest) (*call.Call, bool, error) {
 	k, err := c.find(p, r)
 	if err != nil {
+		c.looked(p, r, err)
 		return nil, false, err
 	}
 	running, ok := c.records.get(k)

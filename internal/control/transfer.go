@@ -31,32 +31,42 @@ const transferKeep = DefaultTime
 // whose phones talk without us, when it is not connected, and when the target refused;
 // the other kinds are those of Status, and Denied for the target's host.
 func (c *Control) Transfer(ctx context.Context, p auth.Principal, r TransferRequest) error {
-	k, err := c.find(p, r.StatusRequest)
+	begun, err := c.transfer(ctx, p, r)
+	c.transferred(p, r, err)
 	if err != nil {
 		return err
+	}
+	return outcome(ctx, begun)
+}
+
+// transfer checks everything and begins.
+func (c *Control) transfer(ctx context.Context, p auth.Principal, r TransferRequest) (*engine.Running, error) {
+	k, err := c.find(p, r.StatusRequest)
+	if err != nil {
+		return nil, err
 	}
 	target, err := c.dialable("target", r.Target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	running, ok := c.records.get(k)
 	if !ok || !stays(running.Snapshot()) {
-		return fault(call.Conflict, "Call not found.")
+		return nil, fault(call.Conflict, "Call not found.")
 	}
 	if !running.Snapshot().CanTransfer() {
-		return fault(call.Conflict, "the call is not connected, or is being transferred already")
+		return nil, fault(call.Conflict, "the call is not connected, or is being transferred already")
 	}
 	party := c.orderParty(target)
 	if !c.records.alias(running, transferredKey(running.Snapshot(), &party, call.Caller), transferKeep) {
-		return fault(call.Conflict, "there is a call between target and called party already")
+		return nil, fault(call.Conflict, "there is a call between target and called party already")
 	}
 	c.config.Log.InfoContext(ctx, "call transferred", "call", string(running.Snapshot().ID), "target", party.URI)
-	return transfer(ctx, running, &party)
+	running.Post(call.Transfer{Leg: call.Caller, Target: &party})
+	return running, nil
 }
 
-// transfer posts the wish and waits for what comes of it.
-func transfer(ctx context.Context, running *engine.Running, target *call.Party) error {
-	running.Post(call.Transfer{Leg: call.Caller, Target: target})
+// outcome waits for what comes of a transfer.
+func outcome(ctx context.Context, running *engine.Running) error {
 	ctx, stop := context.WithTimeout(ctx, transferWait)
 	defer stop()
 	_ = running.Await(ctx, func(c *call.Call) bool { // What is still open then is told by Status.

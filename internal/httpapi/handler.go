@@ -23,7 +23,16 @@ func NewHandler(c Config) http.Handler {
 	mux.Handle("/healthz", readOnly{http.HandlerFunc(healthy)})
 	mux.Handle("/readyz", readOnly{readiness{c.Ready}})
 	mux.HandleFunc("/", NotFound)
-	return &logged{log: c.Log, next: recovered{log: c.Log, next: capped{routes{legacy: c.Legacy, mux: mux}}}}
+	var h http.Handler = routes{legacy: guarded(c, c.Legacy), mux: mux}
+	return &logged{log: c.Log, next: recovered{log: c.Log, next: capped{h}}}
+}
+
+// guarded puts what is asked before any credentials are around an interface.
+func guarded(c Config, next http.Handler) http.Handler {
+	if next == nil {
+		return nil
+	}
+	return forwarded{proxies: c.Proxies, next: sameOrigin{allowed: c.Origins, next: next}}
 }
 
 // routes sends a request to who answers it. Paths are taken as they are: a mux would

@@ -85,6 +85,7 @@ type answer struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
+	client string
 	user   string
 	fault  error
 }
@@ -122,6 +123,14 @@ func SetUser(ctx context.Context, name string) {
 	}
 }
 
+// SetClient puts the address of the client behind a proxy into the log line of the
+// request, beside that of the peer.
+func SetClient(ctx context.Context, address string) {
+	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+		a.client = address
+	}
+}
+
 // SetError puts an error that is not for the client into the request's log line.
 func SetError(ctx context.Context, err error) {
 	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
@@ -137,9 +146,12 @@ func (h *logged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *logged) line(a *answer, r *http.Request, took time.Duration) {
-	attrs := append(make([]slog.Attr, 0, 8),
+	attrs := append(make([]slog.Attr, 0, 9),
 		slog.String("method", r.Method), slog.String("path", logPath(r)), slog.Int("status", a.status),
 		slog.Int64("bytes", a.bytes), slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("peer", r.RemoteAddr), slog.String("user", a.user))
+	if a.client != "" {
+		attrs = append(attrs, slog.String("client", a.client))
+	}
 	level := slog.LevelInfo
 	switch {
 	case a.fault != nil:

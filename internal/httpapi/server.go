@@ -8,6 +8,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,15 +32,20 @@ const (
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 32 << 10
 	defaultMaxConns   = 1024
+	defaultMaxPerAddr = 64
 )
 
 // Config is what a Server needs.
 type Config struct {
-	Log      *slog.Logger    // default: nothing is logged
-	Cert     tls.Certificate // for https
-	Ready    func() bool     // what /readyz answers; default: always ready
-	Legacy   http.Handler    // everything below LegacyPath and RedirectPath
-	MaxConns int             // connections at once of each listener, more have to wait; default 1024
+	Log     *slog.Logger    // default: nothing is logged
+	Cert    tls.Certificate // for https
+	Ready   func() bool     // what /readyz answers; default: always ready
+	Legacy  http.Handler    // everything below LegacyPath and RedirectPath
+	Origins []string        // of web pages that may send requests besides our own, in lower case
+	Proxies []netip.Prefix  // reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed
+
+	MaxConns   int // connections at once of each listener, more have to wait; default 1024
+	MaxPerAddr int // connections at once of one address to one listener, more are closed; default 64; proxies are not counted
 }
 
 // Server listens on any number of addresses and answers the same on all. Use New.
@@ -78,9 +84,8 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.MaxConns == 0 {
-		c.MaxConns = defaultMaxConns
-	}
+	c.MaxConns = cmp.Or(c.MaxConns, defaultMaxConns)
+	c.MaxPerAddr = cmp.Or(c.MaxPerAddr, defaultMaxPerAddr)
 	return c
 }
 
@@ -98,7 +103,7 @@ func (s *Server) Listen(ctx context.Context, scheme, address string) error {
 	s.mu.Lock()
 	s.addrs = append(s.addrs, scheme+"://"+l.Addr().String())
 	s.mu.Unlock()
-	l = netutil.LimitListener(l, s.config.MaxConns)
+	l = newPerAddress(netutil.LimitListener(l, s.config.MaxConns), s.config.MaxPerAddr, s.config.Proxies)
 	if scheme == "https" {
 		l = tls.NewListener(l, s.http.TLSConfig)
 	}

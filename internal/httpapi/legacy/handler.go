@@ -13,9 +13,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
+	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/control"
@@ -31,11 +33,12 @@ type Control interface {
 	Limits() control.Limits
 }
 
-// Handler answers everything below httpapi.LegacyPath and httpapi.RedirectPath. Both
-// fields are set. The body limit is that of httpapi.NewHandler.
+// Handler answers everything below httpapi.LegacyPath and httpapi.RedirectPath.
+// Control and Auth are set. The body limit is that of httpapi.NewHandler.
 type Handler struct {
 	Control Control
 	Auth    auth.Authenticator
+	Audit   *audit.Log // of refused log-ins; nil for no record
 }
 
 // ServeHTTP checks the form of the path first, then who asks, then the method: a
@@ -79,7 +82,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, p auth.Principa
 // authenticate tells who asks, or answers the request and returns false.
 func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request) (auth.Principal, bool) {
 	principal, err := h.Auth.Authenticate(r)
+	principal.Source = source(r)
 	if err != nil {
+		if !errors.Is(err, auth.ErrMissing) { // Most clients send credentials only when they are asked to.
+			h.Audit.Record(audit.Entry{Event: audit.LoginRefused, Source: principal.Source, Reason: err.Error()})
+		}
 		h.unauthorized(w, r, err)
 		return auth.Principal{}, false
 	}
@@ -95,6 +102,12 @@ func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 		return
 	}
 	h.challenge(w, r, "pin mismatch")
+}
+
+// source is the address of the client, invalid when it is no TCP connection.
+func source(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap()
 }
 
 // challenge answers 401, which has a challenge in any case (RFC 9110 section 15.5.2).

@@ -1,0 +1,48 @@
+package control
+
+import (
+	"cmp"
+	"errors"
+
+	"callcontroller/internal/audit"
+	"callcontroller/internal/auth"
+	"callcontroller/internal/call"
+)
+
+// placed records that a call was placed, or why not.
+func (c *Control) placed(p auth.Principal, r PlaceRequest, id call.ID, err error) {
+	e := entry(audit.CallPlaced, p, StatusRequest{Agent: r.Agent, Calling: r.Calling, Called: r.Called})
+	e.Method, e.Call = clip(r.Method), string(id)
+	c.record(e, audit.CallRefused, err)
+}
+
+// transferred records that a transfer was begun, or why not.
+func (c *Control) transferred(p auth.Principal, r TransferRequest, err error) {
+	e := entry(audit.TransferPlaced, p, r.StatusRequest)
+	e.Target = clip(r.Target)
+	c.record(e, audit.TransferRefused, err)
+}
+
+// looked records that somebody has looked at what is not his.
+func (c *Control) looked(p auth.Principal, r StatusRequest, err error) {
+	if call.KindOf(err) == call.NotAgent {
+		c.record(entry(audit.StatusRefused, p, r), audit.StatusRefused, err)
+	}
+}
+
+func entry(event string, p auth.Principal, r StatusRequest) audit.Entry {
+	return audit.Entry{
+		Event: event, User: p.Name, Admin: p.Admin, Trusted: p.Trusted, Source: p.Source,
+		Agent: clip(cmp.Or(r.Agent, r.Calling)), Calling: clip(r.Calling), Called: clip(r.Called),
+	}
+}
+
+// record writes the entry; with an error it is one of a refusal.
+func (c *Control) record(e audit.Entry, refused string, err error) {
+	if fault, ok := errors.AsType[*call.Error](err); ok {
+		e.Event, e.Reason, e.Rule = refused, fault.Text, fault.Rule
+	} else if err != nil {
+		e.Event, e.Reason = refused, "internal error"
+	}
+	c.config.Audit.Record(e)
+}
