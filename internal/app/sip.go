@@ -55,7 +55,7 @@ func (a *App) newUA() {
 	a.ua = dialog.New(dialog.Config{
 		Transport: a.transport, Resolver: &transport.Resolver{}, Wheel: a.wheel, Log: a.log,
 		UserAgent: strings.TrimSpace("callcontroller " + a.options.Version),
-		Proxy:     c.Proxy, Domain: c.Domain, Allow: signalling.Methods,
+		Proxy:     c.Proxy, Domain: c.Domain, Allow: signalling.Methods, StrictSource: c.StrictSource,
 	})
 }
 

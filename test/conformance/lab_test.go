@@ -50,6 +50,7 @@ type options struct {
 	noProxy bool   // the Request-URI is the next hop
 	proxy   string // instead of the phone's address
 	sipx    bool
+	strict  bool             // what is of a call is taken only from where the call sends
 	dns     transport.Lookup // of the next hops; nil for the system's
 	expires uint32           // session interval
 	server  netip.AddrPort   // instead of serverAddr
@@ -91,7 +92,7 @@ func newLab(t *testing.T, o options) *lab {
 	}
 	l.ua = dialog.New(dialog.Config{
 		Transport: l.layer, Resolver: &transport.Resolver{DNS: o.dns}, Wheel: l.wheel, Log: log, UserAgent: "callcontroller",
-		Proxy: proxy, Domain: "example.com", Allow: signalling.Methods,
+		Proxy: proxy, Domain: "example.com", Allow: signalling.Methods, StrictSource: o.strict,
 	})
 	listen(t, l.layer, transport.UDP, o.server)
 	if o.tcp {

@@ -14,19 +14,32 @@ import (
 // that was sent meanwhile has changed it.
 func standing(t *testing.T, test func(l *lab, p *phone, invite received)) {
 	t.Helper()
-	audited(t, func(l *lab, p *phone) {
-		r := l.place()
-		invite, _ := p.accept()
-		synctest.Wait()
-		before := *r.Snapshot()
-		test(l, p, invite)
-		p.quiet(time.Second)
-		if after := r.Snapshot(); after.State != before.State || after.Outcome != before.Outcome || len(after.Rows) != len(before.Rows) {
-			t.Errorf("the call has changed: from %s %+v with %d rows to %s %+v with %d rows", before.State, before.Outcome, len(before.Rows),
-				after.State, after.Outcome, len(after.Rows))
-		}
-		p.finish(invite, 1000)
-		l.wantEnd(r, call.Completed)
+	audited(t, func(l *lab, p *phone) { l.standing(p, test) })
+}
+
+func (l *lab) standing(p *phone, test func(l *lab, p *phone, invite received)) {
+	l.Helper()
+	r := l.place()
+	invite, _ := p.accept()
+	synctest.Wait()
+	before := *r.Snapshot()
+	test(l, p, invite)
+	p.quiet(time.Second)
+	if after := r.Snapshot(); after.State != before.State || after.Outcome != before.Outcome || len(after.Rows) != len(before.Rows) {
+		l.Errorf("the call has changed: from %s %+v with %d rows to %s %+v with %d rows", before.State, before.Outcome, len(before.Rows),
+			after.State, after.Outcome, len(after.Rows))
+	}
+	p.finish(invite, 1000)
+	l.wantEnd(r, call.Completed)
+}
+
+// exposed is standing without the audit: strangers send what gets no answer.
+func exposed(t *testing.T, test func(l *lab, p *phone, invite received)) {
+	t.Helper()
+	run(t, options{}, func(l *lab) {
+		p := l.phone()
+		defer p.close()
+		l.standing(p, test)
 	})
 }
 

@@ -49,6 +49,9 @@ type Config struct {
 	Domain string
 	// Allow has the methods that a Session's User takes inside a dialog.
 	Allow []string
+	// StrictSource takes what names a session of ours only from an address to which
+	// that session sends. It shuts out phones and proxies that send from another.
+	StrictSource bool
 	// Outside gets each request outside any dialog and tells whether it answered;
 	// nil for a UA that takes none.
 	Outside func(in *transaction.Incoming) bool
@@ -61,6 +64,7 @@ type UA struct {
 	layer    *transaction.Layer
 	sessions sessions
 	nonces   *digest.Cache
+	strays   *quota
 	proxyHop []transport.Target // of a Proxy that needs no look-up; shared, never changed
 
 	resting     resting
@@ -69,7 +73,7 @@ type UA struct {
 
 // New makes a UA. Its Receive must be made the handler of the transport.
 func New(c Config) *UA {
-	ua := &UA{config: c, allow: strings.Join(c.Allow, ", "), nonces: digest.NewCache(0)}
+	ua := &UA{config: c, allow: strings.Join(c.Allow, ", "), nonces: digest.NewCache(0), strays: newQuota()}
 	ua.layer = transaction.New(c.Transport, c.Wheel, ua, c.Log)
 	ua.sessions.init()
 	if t, ok := c.Resolver.Numeric(c.Proxy); ok && c.Proxy.Host != "" {
@@ -83,6 +87,10 @@ func New(c Config) *UA {
 func (ua *UA) Receive(m *sip.Message, from transport.Source) {
 	if m.IsResponse() && several(m.Values(sip.Via)) {
 		ua.config.Log.Debug("response with several Via values", "peer", from.Addr.String())
+		return
+	}
+	if ua.foreign(m, from) {
+		ua.config.Log.Debug("SIP message from a foreign address", "peer", from.Addr.String())
 		return
 	}
 	ua.layer.Receive(m, from)
@@ -160,7 +168,9 @@ func (ua *UA) Request(in *transaction.Incoming) {
 	}
 	s, ok := ua.sessions.get(LocalTag(tag))
 	if !ok || !s.owns(req) {
-		ua.reply(in, 481)
+		if !ua.spared(in.From) {
+			ua.reply(in, 481)
+		}
 		return
 	}
 	s.receive(in)
@@ -197,7 +207,7 @@ func (ua *UA) Orphan(resp *sip.Message) {
 
 // outside answers what belongs to no dialog, without keeping state (rows U31, U32).
 func (ua *UA) outside(in *transaction.Incoming) {
-	if ua.config.Outside != nil && ua.config.Outside(in) {
+	if ua.config.Outside != nil && ua.config.Outside(in) || ua.spared(in.From) {
 		return
 	}
 	status, fields := ua.generic(in.Msg)
