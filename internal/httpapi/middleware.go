@@ -15,13 +15,16 @@ import (
 const MaxBody = 64 << 10
 
 // capped refuses large bodies: at once when the client tells the length, else as
-// soon as more has been read.
+// soon as more has been read. A connection ends where headCheck loses its way.
 type capped struct{ next http.Handler }
 
 func (h capped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength > MaxBody {
 		tooLarge(w)
 		return
+	}
+	if len(r.TransferEncoding) > 0 || r.Header.Get("Upgrade") != "" {
+		w.Header().Set("Connection", "close")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
 	h.next.ServeHTTP(w, r)

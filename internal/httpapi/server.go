@@ -107,7 +107,7 @@ func (s *Server) Listen(ctx context.Context, scheme, address string) error {
 	if scheme == "https" {
 		l = tls.NewListener(l, s.http.TLSConfig)
 	}
-	s.serving.Go(func() { s.serve(l) })
+	s.serving.Go(func() { s.serve(strict{l}) })
 	return nil
 }
 
