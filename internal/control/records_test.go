@@ -218,7 +218,7 @@ func TestR10Snapshots(t *testing.T) {
 	}
 }
 
-func TestLimitOfCalls(t *testing.T) {
+func TestX19LimitOfCalls(t *testing.T) {
 	l := controltest.New(t, func(c *control.Config) { c.MaxCalls, c.MaxRecords = 2, 3 })
 	to := func(called string) control.PlaceRequest {
 		return request(func(r *control.PlaceRequest) { r.Called = called })
@@ -234,7 +234,7 @@ func TestLimitOfCalls(t *testing.T) {
 	wantError(t, err, call.Exhausted, "limit of 3 calls that are remembered")
 }
 
-func TestLimitHoldsInParallel(t *testing.T) {
+func TestX19LimitHoldsInParallel(t *testing.T) {
 	const limit = 10
 	l := controltest.New(t, func(c *control.Config) { c.MaxCalls = limit })
 	var wg sync.WaitGroup

@@ -318,7 +318,9 @@ func TestZ05Z06Injection(t *testing.T) {
 	}
 }
 
-func TestExhausted(t *testing.T) {
+// TestR11Exhausted: above the limit, and while the server goes down, a client is told
+// when to come again.
+func TestR11Exhausted(t *testing.T) {
 	l := controltest.New(t, func(c *control.Config) { c.MaxCalls = 1 })
 	h := newHandler(l, nil)
 	send(t, h, "POST", "/callcontroller/202/201", as202, "")
@@ -328,6 +330,34 @@ func TestExhausted(t *testing.T) {
 			t.Errorf("the answer is %d %v %+v", w.Code, w.Header(), d)
 		}
 		l.Drain()
+	}
+}
+
+// TestZ22ResultPrivacy: how a call stands is told to its agent, an administrator and a
+// trusted network; to nobody else, not even to its parties, and not whether there is one.
+func TestZ22ResultPrivacy(t *testing.T) {
+	l := controltest.New(t, nil)
+	h := newHandler(l, nil)
+	send(t, h, "POST", "/callcontroller/202/203?agent=201", as201, "")
+	l.Signals.Last().Progress(180, "Ringing")
+	const mine = "/callcontroller/202/203?agent=201"
+	if d := read(t, send(t, h, "GET", mine, as201, "")); len(d.Rows) != 1 {
+		t.Errorf("the agent sees %+v", d)
+	}
+	asked := func(target, userinfo string) string {
+		w := send(t, h, "GET", target, userinfo, "")
+		return fmt.Sprint(w.Code, w.Header(), w.Body)
+	}
+	none := asked("/callcontroller/202/zoë?agent=201", as202)
+	for _, target := range []string{mine, "/callcontroller/202/203?agent=alice"} {
+		if got := asked(target, as202); got != none || !strings.HasPrefix(got, "403") {
+			t.Errorf("the calling party sees\n%s\nand of no call\n%s", got, none)
+		}
+	}
+	for _, target := range []string{"/callcontroller/202/203", "/callcontroller/202/203?agent=202"} {
+		if d := read(t, send(t, h, "GET", target, as202, "")); len(d.Rows) != 0 || d.XMLName.Local != "status-lines" {
+			t.Errorf("without the agent there is %+v", d)
+		}
 	}
 }
 
