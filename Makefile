@@ -18,7 +18,7 @@ BIN := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 
-.PHONY: build demo test model soak flows check lint fmt vet tidy fuzz vulncheck bench tools clean
+.PHONY: build demo test model soak attack flows check lint fmt vet tidy fuzz vulncheck bench tools clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/callcontroller ./cmd/callcontroller
@@ -38,6 +38,11 @@ model:
 # A thousand calls in each mode through a relay that loses 30 % of all datagrams.
 soak:
 	$(GO) test ./test/soak -v -timeout 15m -soak.calls=1000
+
+# The real program, attacked row by row, with a capture of what leaves.
+attack:
+	scripts/install-peers
+	$(GO) test ./test/attack -v
 
 # The page of message diagrams, from calls between the test phones.
 flows:

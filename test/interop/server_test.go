@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -41,31 +39,8 @@ type server struct {
 // buildBinary makes the program under test, with the race detector when the tests
 // have it.
 func buildBinary() (string, error) {
-	root := filepath.Join("..", "..")
-	if err := dependOn(filepath.Join(root, "cmd"), filepath.Join(root, "internal"), filepath.Join(root, "api")); err != nil {
-		return "", err
-	}
 	binary := filepath.Join(bench.build, "callcontroller")
-	args := append([]string{"build"}, raceFlags...)
-	args = append(args, "-o", binary, "./cmd/callcontroller")
-	build := exec.Command("go", args...) //nolint:gosec // constant but for our own directory
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build callcontroller: %w\n%s", err, out)
-	}
-	return binary, nil
-}
-
-// dependOn looks at directories of the module, so that go test, which notes what a
-// test opens, does not give an old result when the program has changed.
-func dependOn(dirs ...string) error {
-	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(_ string, _ fs.DirEntry, err error) error { return err })
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("look at the program's source: %w", err)
-		}
-	}
-	return nil
+	return binary, lab.Build(filepath.Join("..", ".."), binary, raceFlags...)
 }
 
 // runServer starts callcontroller and waits until it says that it is ready. It
