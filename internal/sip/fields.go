@@ -53,7 +53,10 @@ func (m *Message) SetTopVia(v ViaValue) {
 		if m.Fields[i].Header != Via {
 			continue
 		}
-		value := m.Fields[i].Value
+		value := strings.TrimLeft(m.Fields[i].Value, " \t,") // Empty elements are none, as for Values.
+		if value == "" {
+			continue
+		}
 		end := indexOutside(value, ',')
 		m.Fields[i].Value = v.String() + value[end:]
 		return

@@ -72,11 +72,24 @@ func (p Params) With(name, value string) Params {
 }
 
 // checkParams refuses what cannot be read as parameters: text that does not start
-// with ";", and quotes that do not close.
+// with ";", and what would hide whatever is put behind: a quote that does not close,
+// or an angle bracket outside quotes, where no token has one. A backslash escapes in a
+// quoted-string only (RFC 3261 section 25.1).
 func checkParams(s string) (Params, bool) {
 	s = strings.Trim(s, " \t")
 	if s == "" {
 		return "", true
 	}
-	return Params(s), s[0] == ';' && strings.Count(s, `"`)%2 == strings.Count(s, `\"`)%2
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '<' && !quoted:
+			return Params(s), false
+		}
+	}
+	return Params(s), s[0] == ';' && !quoted
 }

@@ -11,6 +11,7 @@ func TestTags(t *testing.T) {
 		`<sip:a@b>;tag=1`, `"x;tag=2 <sip:c@d>" <sip:a@b;tag=3?tag=4>;x=1;TAG=5`, `sip:a@b;tag=6`, `sip:a;tag=7@b;tag=8`, `sip:b;tag=9`,
 		`<sip:a@b>`, `sip:a@b`, `<sip:a@b>;x="tag=10;tag=11";tag=12`, `<sip:a@b> ; tag = 13`, `<sip:a@b>;tag`, `tel:1;tag=14`, ``,
 		`<sip:a@b`, `<sip:a@b>tag=15`, `"\"<x>;tag=16" <sip:a@b>;tag=17`, `<sip:a@b>;tag="18`,
+		`<sip:a@b>;x="a\\";tag=19`, `<sip:a@b>;x=\";tag=20`, `<sip:a@b>;x=<;tag=21`,
 	} {
 		want := ""
 		if a, err := ParseNameAddr(value); err == nil {
@@ -18,6 +19,19 @@ func TestTags(t *testing.T) {
 		}
 		if got := tagOf(value); got != want {
 			t.Errorf("tag of %q is %q, want %q", value, got, want)
+		}
+	}
+}
+
+// TestParamsQuotes: a parameter whose end cannot be told would hide the tag that is put
+// behind it; one that ends is taken.
+func TestParamsQuotes(t *testing.T) {
+	for value, want := range map[string]bool{
+		`;x="a\\"`: true, `;x="a\\";y="\""`: true, `;x="<"`: true, `;x=\`: true,
+		`;x=\"`: false, `;x="a\"`: false, `;x="\`: false, `;x=<`: false, `;x="";y="`: false,
+	} {
+		if _, err := ParseNameAddr("<sip:a@b>" + value); (err == nil) != want {
+			t.Errorf("%s: %v", value, err)
 		}
 	}
 }

@@ -89,6 +89,9 @@ func New(ctx context.Context, o Options) (*Phone, error) {
 // Addr is where the phone listens.
 func (f *Phone) Addr() netip.AddrPort { return f.addr }
 
+// Sessions is how many calls the phone is in.
+func (f *Phone) Sessions() int { return f.ua.Stats().Sessions }
+
 // Close ends the phone.
 func (f *Phone) Close() {
 	_ = f.layer.Close()

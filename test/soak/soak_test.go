@@ -3,9 +3,9 @@ package soak
 import (
 	"flag"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
-	"strconv"
+	"maps"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,163 +13,143 @@ import (
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/engine"
-	"callcontroller/internal/signalling"
-	"callcontroller/internal/sip"
-	"callcontroller/internal/sip/dialog"
-	"callcontroller/internal/sip/digest"
-	"callcontroller/internal/sip/transport"
-	"callcontroller/internal/timing"
 	"callcontroller/test/phones"
 )
 
-var calls = flag.Int("soak.calls", 0, "calls in each mode; 0 for a few, over a network that is not quite so bad")
+var storm = flag.Int("soak.calls", 0, "calls in each mode, in a storm, and a wait until the last transaction has lapsed; 0 for a few in mild weather")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+const (
+	patience = 4 * time.Minute // for the last call to end
+	lapse    = 2 * time.Minute // for the last transaction behind that: its longest timer has 32 s, and may follow another
+	leftover = 512 << 10       // bytes of heap that all the calls may leave: the collector's own, and the rows of the engine's tables
+	seed     = 3261
+)
 
-// plant is a server, and the phones behind a relay.
-type plant struct {
-	relay  *relay
+func TestMain(m *testing.M) {
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
+
+// soak is one run.
+type soak struct {
+	*testing.T
+	calls  int // in each mode
+	server *server
 	phones *phones.Phone
-	wheel  *timing.Wheel
-	layer  *transport.Layer
-	ua     *dialog.UA
-	engine *engine.Engine
+	relay  *relay
+	all    []*engine.Running
+
+	began      time.Time
+	heap       int64 // of the server without calls
+	goroutines int
 }
 
-func newPlant(t *testing.T, w weather) *plant {
-	t.Helper()
-	p := &plant{relay: newRelay(t, w), wheel: timing.New()}
-	log := slog.New(slog.DiscardHandler)
-	p.layer = transport.New(transport.Config{Advertise: p.relay.toLeft().String(), Log: log}, func(m *sip.Message, from transport.Source) { p.ua.Receive(m, from) })
-	p.ua = dialog.New(dialog.Config{
-		Transport: p.layer, Resolver: &transport.Resolver{}, Wheel: p.wheel, Log: log, UserAgent: "callcontroller",
-		Domain: "example.com", Allow: signalling.Methods,
-	})
-	server, err := p.layer.Listen(t.Context(), transport.UDP, "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.engine = engine.New(signalling.New(signalling.Config{
-		UA: p.ua, Wheel: p.wheel, SinkPort: 40000, Log: log, Account: func(string) *digest.Credentials { return nil },
-	}), p.wheel, log)
-	users, err := phones.New(t.Context(), phones.Options{Net: transport.System{}, Listen: "127.0.0.1:0", Advertise: p.relay.toRight().String(), Plan: plan})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.phones = users
-	p.relay.join(server, users.Addr())
-	return p
-}
-
-// plan is another one for each user, and the same each time.
-func plan(user string) phones.Plan {
-	n, _ := strconv.ParseUint(user, 10, 64)
-	r := rand.New(rand.NewPCG(n, 2)) //nolint:gosec // A test repeats its chances.
-	upTo := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
-	p := phones.Plan{Ring: upTo(3 * time.Second), Answer: phones.Yes, Takes: phones.Yes, Refer: 202, Report: "SIP/2.0 200 OK", Thinks: upTo(time.Second)}
-	switch r.IntN(10) {
-	case 0:
-		p.Answer = phones.Busy
-	case 1:
-		p.Refer = 405
-	case 2:
-		p.Takes = phones.No
-	case 3, 4, 5:
-		p.Asks = []phones.Ask{{After: upTo(2 * time.Second), SDP: "sendonly"}, {After: upTo(4 * time.Second), SDP: "sendrecv"}}
-	}
-	if r.IntN(2) == 0 {
-		p.Bye = time.Second + upTo(4*time.Second)
-	}
-	return p
-}
-
-func (p *plant) close() {
-	p.phones.Close()
-	_ = p.layer.Close()
-	p.wheel.Close()
-	p.relay.close()
-}
-
-// place starts a call between two users of its own.
-func (p *plant) place(i int, mode call.Mode) *engine.Running {
-	uri := func(n int) string { return fmt.Sprintf("sip:%d@%s", n, p.relay.toRight()) }
-	r := p.engine.Add(call.New(call.ID(strconv.Itoa(i)), &call.Order{
-		Mode: mode, Fallback: true, Agent: call.Party{URI: "sip:agent@example.com"}, Caller: call.Party{URI: uri(2 * i)}, Callee: call.Party{URI: uri(2*i + 1)},
-		ReferredBy: "sip:agent@example.com", RingTimeout: 20 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: time.Minute,
-		KeepAlive: 10 * time.Second, MaxDuration: 20 * time.Second, MaxRows: 100,
-	}))
-	r.Post(call.Start{})
-	return r
-}
-
-// left tells what the server still holds, "" for nothing.
-func (p *plant) left() string {
-	u := p.ua.Stats()
-	if p.engine.Len()+u.Sessions+u.Transactions.Clients+u.Transactions.Servers+p.wheel.Running() == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d calls, %d sessions, %d client and %d server transactions, %d timers",
-		p.engine.Len(), u.Sessions, u.Transactions.Clients, u.Transactions.Servers, p.wheel.Running())
-}
-
-// TestX07Soak: every call reaches its end, and nothing is left.
+// TestX07Soak: whatever the network does, every call reaches a final state, every 2xx
+// has its ACK, every request its answer, and nothing is left.
 func TestX07Soak(t *testing.T) {
-	t.Parallel()
-	w, n := weather{seed: 1, lost: 10, twin: 10, jitter: 50 * time.Millisecond}, 40
-	if *calls > 0 {
-		w, n = weather{seed: 1, lost: 30, twin: 10, jitter: 200 * time.Millisecond}, *calls
+	w, calls, spread := weather{lost: 10, twin: 10, jitter: 50 * time.Millisecond}, 40, 2*time.Second
+	if *storm > 0 {
+		w, calls, spread = weather{lost: 30, twin: 10, jitter: 200 * time.Millisecond}, *storm, 10*time.Second
 	}
-	for name, mode := range map[string]call.Mode{"REFER": call.ByRefer, "INVITE": call.ByStay} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			soak(t, w, n, mode)
-		})
+	s := &soak{T: t, calls: calls, relay: newRelay(t, w, seed), began: time.Now()}
+	s.server = newServer(t, addrOf(s.relay.front))
+	s.heap, s.goroutines = heap(), runtime.NumGoroutine()
+	s.phones = newPhones(t, addrOf(s.relay.back))
+	s.relay.run(s.server.addr, s.phones.Addr())
+	s.place(spread)
+	s.wantEnd()
+	if *storm > 0 {
+		s.wantLapse()
 	}
+	s.wantKept()
+	s.phones.Close()
+	if *storm > 0 {
+		s.wantNothingLeft()
+	}
+	s.server.close(t)
 }
 
-func soak(t *testing.T, w weather, n int, mode call.Mode) {
-	t.Helper()
-	p := newPlant(t, w)
-	defer p.close()
-	all := make([]*engine.Running, n)
-	tick := time.NewTicker(10 * time.Millisecond)
-	for i := range all {
-		<-tick.C
-		all[i] = p.place(i, mode)
-	}
-	tick.Stop()
-	// The longest way: INVITEs of both legs, their talk, the BYEs, and what lingers.
-	const limit = 4 * time.Minute
-	eventually(t, limit, func() string { return p.left() })
-	results := map[call.Result]int{}
-	for i, r := range all {
-		c := r.Snapshot()
-		if !c.Over() {
-			t.Errorf("call %d is %s", i, c.State)
-		}
-		results[c.Outcome.Result]++
-	}
-	t.Logf("%d calls: %v; %d of %d datagrams lost", n, results, p.relay.lostCount.Load(), p.relay.sentCount.Load())
-	if results[call.Completed] == 0 {
-		t.Error("no call was completed")
-	}
-}
-
-// eventually waits until what tells nothing any more.
-func eventually(t *testing.T, limit time.Duration, what func() string) {
-	t.Helper()
-	end := time.After(limit)
-	tick := time.NewTicker(100 * time.Millisecond)
+// place starts the calls of both modes, evenly spread.
+func (s *soak) place(spread time.Duration) {
+	back := addrOf(s.relay.back)
+	tick := time.NewTicker(spread / time.Duration(2*s.calls))
 	defer tick.Stop()
-	for {
-		text := what()
-		if text == "" {
-			return
+	for i := range 2 * s.calls {
+		s.all = append(s.all, s.server.place(i, call.Mode(i%2), back))
+		<-tick.C
+	}
+}
+
+// wantEnd waits for the last call, and counts how they went.
+func (s *soak) wantEnd() {
+	s.Helper()
+	if !until(patience, func() bool { return s.server.engine.Len() == 0 }) {
+		for i, r := range s.all {
+			if c := r.Snapshot(); !c.Over() {
+				s.Errorf("call %d does not end: %s, outcome %+v, rows %+v", i, c.State, c.Outcome, c.Rows)
+			}
 		}
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("left after %v: %s", limit, text)
+		s.server.engine.HangupAll(call.ByServer)
+	}
+	s.Logf("the last call was over after %s; left: %s", s.since(), s.server.left())
+	results := map[string]int{}
+	completed := [2]int{}
+	for i, r := range s.all {
+		o := r.Snapshot().Outcome
+		results[fmt.Sprintf("%s %s", [...]string{"REFER", "INVITE"}[i%2], o.Result)]++
+		if o.Result == call.Completed {
+			completed[i%2]++
 		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(results)) {
+		s.Logf("%5d %s", results[k], k)
+	}
+	// A call that nothing happens in proves little.
+	if min(completed[0], completed[1]) < s.calls/5 {
+		s.Errorf("only %v calls of %d were completed", completed, s.calls)
+	}
+}
+
+func (s *soak) since() time.Duration { return time.Since(s.began).Round(100 * time.Millisecond) }
+
+// wantLapse waits for the last transaction of the server, by when no phone has a leg
+// either.
+func (s *soak) wantLapse() {
+	s.Helper()
+	if !until(lapse, func() bool { return s.server.left() == nothing }) {
+		s.Errorf("left: %s", s.server.left())
+	}
+	s.Logf("the last transaction was over after %s", s.since())
+	if n := s.phones.Sessions(); n > 0 {
+		s.Errorf("%d legs are alive at the phones", n)
+	}
+}
+
+// wantKept checks the ledger, when nothing is under way any more to the server and it
+// has had the time to answer.
+func (s *soak) wantKept() {
+	s.Helper()
+	g := s.relay.ledger
+	until(10*time.Second, func() bool { return len(g.owed()) == 0 })
+	for _, fault := range append(g.owed(), g.wrong()...) {
+		s.Error(fault)
+	}
+	g.mu.Lock()
+	s.Logf("%d INVITEs of the server, %d 2xx and %d requests for it, %d dialogs with its BYE", len(g.invites), len(g.accepted), len(g.asked), len(g.byes))
+	g.mu.Unlock()
+	s.relay.close()
+}
+
+// wantNothingLeft checks that the server is as it was before the first call.
+func (s *soak) wantNothingLeft() {
+	s.Helper()
+	s.phones, s.relay, s.all = nil, nil, nil // It is the test that holds them.
+	if !until(5*time.Second, func() bool { return runtime.NumGoroutine() <= s.goroutines }) {
+		s.Errorf("%d goroutines are left, %d there were", runtime.NumGoroutine(), s.goroutines)
+	}
+	after := heap()
+	s.Logf("heap: %d bytes before, %d after; goroutines: %d and %d; %s", s.heap, after, s.goroutines, runtime.NumGoroutine(), s.server.left())
+	if after > s.heap+leftover {
+		s.Errorf("%d bytes are left of %d calls", after-s.heap, 2*s.calls)
 	}
 }
