@@ -120,5 +120,5 @@ func dialogID(s *dialog.Session, resp *sip.Message) *call.DialogID {
 	if remote == "" {
 		remote = dialog.RemoteTag(resp.ToTag()) // Of an early dialog.
 	}
-	return &call.DialogID{SIPCallID: s.SIPCallID(), LocalTag: string(local), RemoteTag: string(remote)}
+	return &call.DialogID{SIPCallID: s.SIPCallID(), LocalTag: local.String(), RemoteTag: string(remote)}
 }

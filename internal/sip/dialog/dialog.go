@@ -10,13 +10,6 @@ import (
 	"callcontroller/internal/sip"
 )
 
-// LocalTag is the tag on our side of a dialog: a type of its own, so that it cannot
-// be swapped with the other one.
-type LocalTag string
-
-// RemoteTag is the tag on the peer's side of a dialog.
-type RemoteTag string
-
 // maxRoutes bounds a route set; a path through more proxies is a loop or an attack.
 const maxRoutes = 32
 
@@ -84,7 +77,7 @@ func fromRequest(req *sip.Message, tag LocalTag) (*Dialog, error) {
 		peer:      peer{RemoteTag: RemoteTag(strings.Clone(req.FromTag())), heard: true},
 		SIPCallID: strings.Clone(req.Get(sip.CallID)),
 		LocalTag:  tag,
-		local:     req.Get(sip.To) + ";tag=" + string(tag),
+		local:     req.Get(sip.To) + ";tag=" + tag.String(),
 		remote:    strings.Clone(req.Get(sip.From)),
 	}
 	cseq, err := req.CSeq()

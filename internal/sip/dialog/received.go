@@ -96,7 +96,7 @@ func (s *Session) dispatch(r *Request) {
 // Respond answers the request. fields are added to what every response has.
 func (r *Request) Respond(status int, fields []sip.Field, contentType string, body []byte) {
 	s := r.session
-	resp := s.ua.response(r.Msg, status, s.localTag, fields)
+	resp := s.ua.response(r.Msg, status, s.localTag.String(), fields)
 	if status < 300 && status > 100 && (r.Msg.Method == sip.INVITE || r.Msg.Method == sip.UPDATE) {
 		resp.Add(sip.Contact, s.contact)
 		s.refresh(r.Msg, func() {})

@@ -118,7 +118,7 @@ const (
 func (ua *UA) Invite(sipCallID string, describe func() Outgoing, account *digest.Credentials, user User) *Session {
 	s := &Session{
 		ua: ua, user: user, account: account, describe: describe, seq: 1,
-		localTag: LocalTag(sip.NewTag()), sipCallID: sipCallID,
+		localTag: newLocalTag(), sipCallID: sipCallID,
 	}
 	o := describe()
 	ua.sessions.add(s.localTag, s)
@@ -177,7 +177,7 @@ func (s *Session) request(o Outgoing, seq uint32, t transport.Target) *sip.Messa
 
 // from is our From, tag included.
 func (s *Session) from(o Outgoing) string {
-	o.From.Params = o.From.Params.With("tag", string(s.localTag))
+	o.From.Params = o.From.Params.With("tag", s.localTag.String())
 	return o.From.String()
 }
 

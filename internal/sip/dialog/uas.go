@@ -42,7 +42,7 @@ func (ua *UA) Accept(in *transaction.Incoming, o Incoming, user User) *Invitatio
 		ua.reply(in, status, fields...)
 		return nil
 	}
-	tag := LocalTag(sip.NewTag())
+	tag := newLocalTag()
 	d, err := fromRequest(in.Msg, tag)
 	if err != nil {
 		ua.reply(in, 400, field(sip.Warning, "399 "+ua.config.UserAgent+" "+sip.Quote(err.Error())))
@@ -127,14 +127,14 @@ func (i *Invitation) Reject(status int, fields ...sip.Field) {
 	}
 	s := i.Session
 	s.Release()
-	i.tx.Respond(s.ua.response(i.Msg, status, s.localTag, fields))
+	i.tx.Respond(s.ua.response(i.Msg, status, s.localTag.String(), fields))
 }
 
 // dialogResponse is a response that makes the dialog: it has our Contact, and the
 // Record-Route of the request (section 12.1.1).
 func (i *Invitation) dialogResponse(status int, fields []sip.Field) *sip.Message {
 	s := i.Session
-	resp := s.ua.response(i.Msg, status, s.localTag, fields)
+	resp := s.ua.response(i.Msg, status, s.localTag.String(), fields)
 	for _, f := range i.Msg.Fields {
 		if f.Header == sip.RecordRoute {
 			resp.Add(sip.RecordRoute, f.Value)
@@ -149,7 +149,7 @@ func (i *Invitation) cancelled() {
 		return
 	}
 	s := i.Session
-	i.tx.Respond(s.ua.response(i.Msg, 487, s.localTag, nil))
+	i.tx.Respond(s.ua.response(i.Msg, 487, s.localTag.String(), nil))
 	s.user.Failed(s, ErrCancelled)
 }
 
