@@ -16,7 +16,7 @@ import (
 	"callcontroller/internal/sip/transaction"
 )
 
-// leg is one INVITE of a call and its dialog. It implements dialog.User.
+// leg is one INVITE of a call and its dialog. It implements dialog.Caller.
 type leg struct {
 	line     *line
 	which    call.Leg
@@ -44,8 +44,8 @@ const confPIN = "X-ConfPin"
 // maxWaiting bounds the requests of one phone that wait for an answer.
 const maxWaiting = 16
 
-// outgoing describes the INVITE, from the order alone, whose URIs have been checked.
-func (g *leg) outgoing() dialog.Outgoing {
+// Outgoing implements dialog.Caller, from the order alone, whose URIs have been checked.
+func (g *leg) Outgoing() dialog.Outgoing {
 	c, o := g.line.config, g.line.order
 	target, _ := sip.ParseURI(g.to.URI)
 	from, _ := sip.ParseURI(o.Agent.URI)

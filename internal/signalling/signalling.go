@@ -96,7 +96,7 @@ func (l *line) Invite(e call.Invite) {
 	l.legs[e.Leg] = g
 	sipCallID := sip.NewCallID()
 	l.post(call.Calling{Response: localResponse(e.Leg, sipCallID, 100)})
-	g.session = l.config.UA.Invite(sipCallID, g.outgoing, l.config.Account(l.order.Agent.User), g)
+	g.session = l.config.UA.Invite(sipCallID, l.config.Account(l.order.Agent.User), g)
 	l.config.Log.Info("leg called", "call", string(l.id), "leg", e.Leg.String(), "sip_call_id", sipCallID)
 }
 

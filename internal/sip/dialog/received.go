@@ -42,9 +42,12 @@ func (s *Session) find(tag RemoteTag) *peer {
 		}
 		return nil
 	}
-	for i := range s.early {
-		if s.early[i].RemoteTag == tag {
-			return &s.early[i]
+	if s.setup == nil {
+		return nil
+	}
+	for i := range s.setup.early {
+		if p := &s.setup.early[i]; p.RemoteTag == tag {
+			return p
 		}
 	}
 	return nil
@@ -102,7 +105,7 @@ func (r *Request) Respond(status int, fields []sip.Field, contentType string, bo
 		s.refresh(r.Msg, func() {})
 	}
 	if status >= 200 && status < 300 && r.Msg.Method == sip.INVITE {
-		s.awaitAck(unacked{r.tx, seqOf(r.Msg)})
+		s.awaitAck(r.tx, seqOf(r.Msg))
 	}
 	if len(body) > 0 {
 		resp.Add(sip.ContentType, contentType)
@@ -150,10 +153,10 @@ func (s *Session) retarget(m *sip.Message) (sip.URI, bool) {
 }
 
 // awaitAck notes that the ACK of a 2xx is awaited, and of no 2xx before.
-func (s *Session) awaitAck(u unacked) {
+func (s *Session) awaitAck(tx *transaction.Server, seq uint32) {
 	s.mu.Lock()
-	before := s.unacked.tx
-	s.unacked = u
+	before := s.unacked
+	s.unacked, s.unackedSeq = tx, seq
 	s.mu.Unlock()
 	if before != nil {
 		before.Acked()
@@ -170,17 +173,17 @@ func (s *Session) end() {
 }
 
 // noMoreAcks ends the wait for an ACK with the dialog.
-func (s *Session) noMoreAcks() { s.awaitAck(unacked{}) }
+func (s *Session) noMoreAcks() { s.awaitAck(nil, 0) }
 
 // acked takes the ACK of a 2xx to an INVITE of the peer.
 func (s *Session) acked(ack *sip.Message) {
 	s.mu.Lock()
-	tx := s.unacked.tx
-	if tx == nil || s.unacked.seq != seqOf(ack) {
+	tx := s.unacked
+	if tx == nil || s.unackedSeq != seqOf(ack) {
 		s.mu.Unlock()
 		return // That of a 2xx before, or a repetition.
 	}
-	s.unacked = unacked{}
+	s.unacked = nil
 	s.mu.Unlock()
 	tx.Acked()
 	s.user.Acked(s, ack)
@@ -190,7 +193,7 @@ func (s *Session) acked(ack *sip.Message) {
 // or in a dialog that has ended, a missing ACK means nothing.
 func (s *Session) noAck(tx *transaction.Server) {
 	s.mu.Lock()
-	awaited := !s.ended && s.unacked.tx == tx
+	awaited := !s.ended && s.unacked == tx
 	s.mu.Unlock()
 	if !awaited {
 		return

@@ -182,9 +182,12 @@ func (ua *UA) Orphan(resp *sip.Message) {
 	}
 	cseq, err := resp.CSeq()
 	s.mu.Lock()
-	tx := s.tx.Value()
-	ours := err == nil && cseq == sip.CSeqValue{Seq: s.seq, Method: sip.INVITE}
-	lost := s.lost
+	ours := err == nil && cseq.Method == sip.INVITE && s.invited(cseq.Seq)
+	var tx *transaction.Client
+	lost := false
+	if ours {
+		tx, lost = s.setup.tx, s.setup.lost
+	}
 	s.mu.Unlock()
 	switch {
 	case !ours:

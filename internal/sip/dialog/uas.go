@@ -83,7 +83,7 @@ func (s *Session) found(hop []transport.Target, err error) {
 	defer s.mu.Unlock()
 	s.hop = hop
 	if known && proxy.Addr == hop[0].Addr {
-		s.bound = hop[0]
+		s.bound = &hop[0]
 	}
 }
 
@@ -92,12 +92,11 @@ func (i *Invitation) settle(o outcome) bool {
 	s := i.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.outcome != pending {
+	if !s.finish(o) {
 		return false
 	}
-	s.outcome = o
 	if o == answered {
-		s.unacked = unacked{i.tx, seqOf(i.Msg)} // As that of a re-INVITE.
+		s.unacked, s.unackedSeq = i.tx, seqOf(i.Msg) // As that of a re-INVITE.
 	}
 	return true
 }
@@ -159,5 +158,5 @@ func (i *Invitation) Confirmed() bool {
 	s := i.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outcome == answered && s.unacked.tx != i.tx
+	return s.outcome == answered && s.unacked != i.tx
 }
