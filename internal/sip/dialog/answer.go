@@ -23,8 +23,7 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 	if gone {
 		return // Failed long ago.
 	}
-	o := s.describe()
-	d, err := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
+	d, err := fromResponse(s.describe(), resp)
 	s.mu.Lock()
 	// A 2xx to an INVITE that was challenged since comes from a fork too.
 	first := s.outcome == pending && s.invited(d.inviteSeq)
@@ -77,7 +76,7 @@ func (s *Session) establish(resp *sip.Message, hop []transport.Target, err error
 
 // resolveDialog finds the next hop of a dialog that nobody else knows yet.
 func (ua *UA) resolveDialog(d *Dialog, then func([]transport.Target, error)) {
-	u, err := ua.route(d)
+	u, err := ua.route(thaw(d.text))
 	if err != nil {
 		then(nil, err)
 		return
@@ -85,10 +84,10 @@ func (ua *UA) resolveDialog(d *Dialog, then func([]transport.Target, error)) {
 	ua.resolve(u, then)
 }
 
-// route is the URI by which requests inside d go.
-func (ua *UA) route(d *Dialog) (sip.URI, error) {
-	u, err := d.nextHop()
-	if err == nil && len(d.routes) == 0 {
+// route is the URI by which requests inside a dialog go.
+func (ua *UA) route(p parts) (sip.URI, error) {
+	u, err := p.nextHop()
+	if err == nil && len(p.routes) == 0 {
 		u = ua.hopOf(u, true)
 	}
 	return u, err
@@ -121,7 +120,7 @@ func (s *Session) Ack(contentType string, body []byte) {
 // it goes to a host for which they are not: straight to the phone when the proxy has
 // not recorded itself (row U17). s.mu is held.
 func (s *Session) ackOf(d *Dialog, seq uint32, hop []transport.Target) *sip.Message {
-	req := d.requestWith(sip.ACK, seq)
+	req := s.request(d, sip.ACK, seq)
 	if s.invited(seq) && isBound(hop, s.bound) {
 		addCredentials(req, s.setup.answers)
 	}

@@ -27,7 +27,6 @@ func (s *Session) lateAnswer(resp *sip.Message) {
 	s.mu.Lock()
 	hop := s.hop
 	s.mu.Unlock()
-	o := s.describe()
-	d, _ := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
+	d, _ := fromResponse(s.describe(), resp)
 	s.surplus(hop[0], d)
 }

@@ -146,10 +146,9 @@ func (s *Session) retarget(m *sip.Message) (sip.URI, bool) {
 	if d == nil {
 		return sip.URI{}, false
 	}
-	old := d.target
-	d.setTarget(c.URI)
-	u, err := s.ua.route(d)
-	return u, err == nil && d.target != old && len(d.routes) == 0
+	changed := d.retarget(c.URI)
+	u, err := s.ua.route(thaw(d.text))
+	return u, err == nil && changed && !d.routed()
 }
 
 // awaitAck notes that the ACK of a 2xx is awaited, and of no 2xx before.

@@ -90,8 +90,7 @@ func (s *Session) addReliable(resp *sip.Message) *reliable {
 		return nil
 	}
 	rare := s.setup.rare
-	o := s.describe()
-	d, _ := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
+	d, _ := fromResponse(s.describe(), resp)
 	rare.reliable = append(rare.reliable, reliable{dialog: d})
 	return &rare.reliable[len(rare.reliable)-1]
 }

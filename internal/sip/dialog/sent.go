@@ -70,11 +70,12 @@ func (q *requester) send(credentials []digest.Field, first bool) {
 		s.mu.Unlock()
 		return // A 2xx came behind the challenge.
 	}
-	req := q.dialog.request(q.sent.Method)
+	q.dialog.localSeq++
+	seq := q.dialog.localSeq
+	req := s.request(q.dialog, q.sent.Method, seq)
 	if first {
 		credentials = preemptive(q.auth, q.sent.Method, req.RequestURI)
 	}
-	seq := q.dialog.localSeq
 	if q.seq = seq; q.sent.Method == sip.INVITE {
 		q.answers = credentials
 	}

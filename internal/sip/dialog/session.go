@@ -129,8 +129,8 @@ func (s *Session) begin(o Outgoing, targets []transport.Target, err error) {
 	s.sendInvite(o, credentials)
 }
 
-// request makes the INVITE of RFC 3261 section 8.1.1 but for Via and credentials.
-func (s *Session) request(o Outgoing, seq uint32, t transport.Target) *sip.Message {
+// invite makes the INVITE of RFC 3261 section 8.1.1 but for Via and credentials.
+func (s *Session) invite(o Outgoing, seq uint32, t transport.Target) *sip.Message {
 	req := sip.NewRequest(sip.INVITE, o.Target.String())
 	if p := s.ua.config.Proxy; p.Host != "" {
 		p.Params = p.Params.With("lr", "")
@@ -193,7 +193,7 @@ func (s *Session) sendInvite(o Outgoing, credentials []digest.Field) {
 	s.setup.answers = credentials
 	targets, seq := s.hop, s.setup.seq
 	s.mu.Unlock()
-	req := s.request(o, seq, targets[0])
+	req := s.invite(o, seq, targets[0])
 	s.mu.Lock()
 	if s.setup != nil {
 		s.setup.late = len(req.Body) == 0
@@ -258,7 +258,7 @@ func (s *Session) Release() {
 func (s *Session) Routed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dialog != nil && len(s.dialog.routes) > 0
+	return s.dialog != nil && s.dialog.routed()
 }
 
 // Tags are those of the dialog; the remote one is "" until it stands.

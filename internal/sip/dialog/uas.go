@@ -2,6 +2,7 @@ package dialog
 
 import (
 	"errors"
+	"strings"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/digest"
@@ -49,7 +50,7 @@ func (ua *UA) Accept(in *transaction.Incoming, o Incoming, user User) *Invitatio
 		return nil
 	}
 	i := &Invitation{Msg: in.Msg, Session: &Session{
-		ua: ua, user: user, account: o.Account, dialog: d, localTag: tag, sipCallID: d.SIPCallID,
+		ua: ua, user: user, account: o.Account, dialog: d, localTag: tag, sipCallID: strings.Clone(in.Msg.Get(sip.CallID)),
 		contact: ua.contact(o.ContactUser, in.From.Target),
 		ackSent: true, // An ACK is owed to us, not by us.
 	}}
