@@ -46,7 +46,7 @@ const maxWaiting = 16
 
 // Outgoing implements dialog.Caller, from the order alone, whose URIs have been checked.
 func (g *leg) Outgoing() dialog.Outgoing {
-	c, o := g.line.config, g.line.order
+	c, o := g.line.config, g.line.call.Order()
 	target, _ := sip.ParseURI(g.to.URI)
 	from, _ := sip.ParseURI(o.Agent.URI)
 	out := dialog.Outgoing{
@@ -91,7 +91,7 @@ func (g *leg) Progress(s *dialog.Session, resp *sip.Message) {
 	if s.WantsAnswer(resp) {
 		e.Offer = g.hear(resp, true)
 	}
-	g.line.post(e)
+	g.line.call.Post(e)
 }
 
 // Answered implements dialog.User.
@@ -101,12 +101,12 @@ func (g *leg) Answered(s *dialog.Session, resp *sip.Message) {
 	if !e.Settled {
 		e.SDP = g.hear(resp, g.first == call.OfferNone)
 	}
-	g.line.post(e)
+	g.line.call.Post(e)
 }
 
 // Acked implements dialog.User.
 func (g *leg) Acked(_ *dialog.Session, ack *sip.Message) {
-	g.line.post(call.Acked{Leg: g.which, SDP: g.hear(ack, false)})
+	g.line.call.Post(call.Acked{Leg: g.which, SDP: g.hear(ack, false)})
 }
 
 // renegotiated gives what tells the final response to our re-INVITE with that body. The
@@ -114,7 +114,7 @@ func (g *leg) Acked(_ *dialog.Session, ack *sip.Message) {
 func (g *leg) renegotiated(b call.Body) func(*sip.Message, error) {
 	return func(resp *sip.Message, err error) {
 		if err != nil {
-			g.line.post(call.Renegotiated{Response: localResponse(g.which, g.session.SIPCallID(), statusOf(err))})
+			g.line.call.Post(call.Renegotiated{Response: localResponse(g.which, g.session.SIPCallID(), statusOf(err))})
 			return
 		}
 		e := call.Renegotiated{Response: g.response(g.session, resp)}
@@ -124,25 +124,25 @@ func (g *leg) renegotiated(b call.Body) func(*sip.Message, error) {
 				e.SDP = g.hear(resp, b == call.NoBody)
 			}
 		}
-		g.line.post(e)
+		g.line.call.Post(e)
 	}
 }
 
 // Rejected implements dialog.User.
 func (g *leg) Rejected(s *dialog.Session, resp *sip.Message) {
 	s.Release()
-	g.line.post(call.Rejected{Response: g.response(s, resp)})
+	g.line.call.Post(call.Rejected{Response: g.response(s, resp)})
 }
 
 // Failed implements dialog.User.
 func (g *leg) Failed(s *dialog.Session, err error) {
 	if errors.Is(err, transaction.ErrNoAck) {
-		g.line.post(call.Lost{Leg: g.which})
+		g.line.call.Post(call.Lost{Leg: g.which})
 		return
 	}
-	g.line.config.Log.Info("leg failed", "call", string(g.line.id), "leg", g.which.String(), "sip_call_id", s.SIPCallID(), "error", err)
+	g.line.config.Log.Info("leg failed", "call", string(g.line.call.ID()), "leg", g.which.String(), "sip_call_id", s.SIPCallID(), "error", err)
 	s.Release()
-	g.line.post(call.SendFailed{Response: localResponse(g.which, s.SIPCallID(), statusOf(err))})
+	g.line.call.Post(call.SendFailed{Response: localResponse(g.which, s.SIPCallID(), statusOf(err))})
 }
 
 // statusOf is the status that a local failure counts as (RFC 3261 section 8.1.3.1).
@@ -159,17 +159,13 @@ func (g *leg) referDone(resp *sip.Message, err error) {
 	if err == nil {
 		r = g.response(g.session, resp)
 	}
-	g.line.post(call.Referred{Response: r})
+	g.line.call.Post(call.Referred{Response: r})
 }
 
 func (g *leg) response(s *dialog.Session, resp *sip.Message) call.Response {
-	r := call.Response{
+	return call.Response{
 		Leg: g.which, SIPCallID: s.SIPCallID(), Status: resp.Status, At: time.Now(), Line: statusLine(resp.Status, resp.Reason),
 	}
-	if g.line.order.Mode == call.ByStay && resp.Status > 100 && resp.Status < 300 {
-		r.Dialog = dialogID(s, resp)
-	}
-	return r
 }
 
 // localResponse is the event of a response that nobody sent: silence is a 408, an
@@ -210,7 +206,7 @@ func (g *leg) Request(s *dialog.Session, r *dialog.Request) {
 		r.Respond(500, nil, "", nil)
 		return
 	}
-	if !g.line.post(g.event(s, id, r)) {
+	if !g.line.call.Post(g.event(s, id, r)) {
 		g.respond(call.Respond{Leg: g.which, Request: id, Status: 481})
 	}
 }

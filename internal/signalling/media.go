@@ -4,7 +4,6 @@ import (
 	"callcontroller/internal/call"
 	"callcontroller/internal/sdp"
 	"callcontroller/internal/sip"
-	"callcontroller/internal/sip/dialog"
 )
 
 // hear keeps the session description of a message of the phone, and tells what kind
@@ -106,19 +105,7 @@ func (g *leg) forget() {
 // warned tells in the log what cannot be passed on or answered.
 func (g *leg) warned(body []byte, err error) []byte {
 	if err != nil {
-		g.line.config.Log.Warn("session description of the phone not understood", "call", string(g.line.id), "leg", g.which.String(), "error", err)
+		g.line.config.Log.Warn("session description of the phone not understood", "call", string(g.line.call.ID()), "leg", g.which.String(), "error", err)
 	}
 	return body
-}
-
-// dialogID names the dialog of a response with a tag.
-func dialogID(s *dialog.Session, resp *sip.Message) *call.DialogID {
-	if resp.ToTag() == "" {
-		return nil
-	}
-	local, remote := s.Tags()
-	if remote == "" {
-		remote = dialog.RemoteTag(resp.ToTag()) // Of an early dialog.
-	}
-	return &call.DialogID{SIPCallID: s.SIPCallID(), LocalTag: local.String(), RemoteTag: string(remote)}
 }

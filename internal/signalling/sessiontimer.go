@@ -76,11 +76,11 @@ func (s *sessionTimer) Fired(uint8) {
 	g.mu.Unlock()
 	switch {
 	case !ours:
-		g.line.post(call.Gone{Leg: g.which, Status: 408})
+		g.line.call.Post(call.Gone{Leg: g.which, Status: 408})
 	case update:
 		g.session.Send(dialog.Sent{Method: sip.UPDATE, Fields: g.timerFields(), Done: g.refreshed})
 	default:
-		g.line.post(call.RefreshDue{Leg: g.which})
+		g.line.call.Post(call.RefreshDue{Leg: g.which})
 	}
 }
 
@@ -105,7 +105,7 @@ func (g *leg) refreshed(resp *sip.Message, err error) {
 	case status < 300:
 		g.agreeAsUAC(resp)
 	case status == 408 || status == 481:
-		g.line.post(call.Gone{Leg: g.which, Status: status})
+		g.line.call.Post(call.Gone{Leg: g.which, Status: status})
 	case status == 422:
 		g.stretch(resp)
 	case status == 405 || status == 501:

@@ -36,13 +36,14 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, p auth.Principal,
 		writeError(w, r, err)
 		return
 	}
-	c, ok, err := h.Control.Status(r.Context(), p, control.StatusRequest{Agent: q.get("agent"), Calling: calling, Called: called})
+	running, ok, err := h.Control.Status(r.Context(), p, control.StatusRequest{Agent: q.get("agent"), Calling: calling, Called: called})
 	switch {
 	case err != nil:
 		writeError(w, r, err)
-	case ok && c.Order.Mode == call.ByStay:
-		writeXML(w, http.StatusOK, appendDialogs(nil, c))
+	case ok && running.Order().Mode == call.ByStay:
+		writeXML(w, http.StatusOK, appendDialogs(nil, running))
 	case ok:
+		c := running.Snapshot()
 		writeXML(w, http.StatusOK, appendRows(make([]byte, 0, sizeOfRows(c.Rows)), c.Rows))
 	case strings.EqualFold(q.or("sipMethod", control.MethodRefer), control.MethodRefer):
 		writeXML(w, http.StatusOK, appendRows(nil, nil))

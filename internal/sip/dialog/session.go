@@ -261,14 +261,19 @@ func (s *Session) Routed() bool {
 	return s.dialog != nil && s.dialog.routed()
 }
 
-// Tags are those of the dialog; the remote one is "" until it stands.
+// Tags are those of the dialog, or of the early dialog that was made last; the remote
+// one is "" before there is any.
 func (s *Session) Tags() (LocalTag, RemoteTag) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dialog == nil {
+	switch {
+	case s.dialog != nil:
+		return s.localTag, s.dialog.RemoteTag
+	case s.setup != nil && len(s.setup.early) > 0:
+		return s.localTag, s.setup.early[len(s.setup.early)-1].RemoteTag
+	default:
 		return s.localTag, ""
 	}
-	return s.localTag, s.dialog.RemoteTag
 }
 
 // SIPCallID is the session's Call-ID.
