@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,20 +21,18 @@ type leg struct {
 	which    call.Leg
 	first    call.Offer // of the INVITE
 	from     call.Leg   // whose phone said what is offered, with call.OfferPeer
-	owes     bool       // what the phone said last is an offer that has no answer; guarded by line.media
 	referSeq atomic.Uint32
 	to       *call.Party
 	session  *dialog.Session
-	timer    *sessionTimer // guarded by mu; nil for none
 
-	// Guarded by line.media.
-	sdp  sdp.Leg
-	said []byte // what the phone said last, until both sides have agreed
-
-	mu      sync.Mutex
+	// Guarded by line.mu.
+	timer   *sessionTimer // nil for none
+	sdp     sdp.Leg
+	said    *speech                          // what the phone said last, until both sides have agreed
 	waiting map[call.Request]*dialog.Request // requests of the phone that have no answer yet
 	last    call.Request
-	heard   call.Request // whose offer is what the phone said last; only for the effects of the call
+
+	heard call.Request // whose offer is what the phone said last; only for the effects of the call
 }
 
 // confPIN is the field by which a conference of sipXecs is told its PIN.
@@ -72,8 +69,8 @@ func (g *leg) Outgoing() dialog.Outgoing {
 
 // offer is the first offer, nil for none; host is our address towards the next hop.
 func (g *leg) offer(host string) []byte {
-	g.line.media.Lock()
-	defer g.line.media.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	g.sdp.Host = host
 	switch g.first {
 	case call.OfferSink:
@@ -232,8 +229,8 @@ func (g *leg) event(s *dialog.Session, id call.Request, r *dialog.Request) call.
 }
 
 func (g *leg) hold(r *dialog.Request) (call.Request, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if len(g.waiting) == maxWaiting {
 		return 0, false
 	}
@@ -247,9 +244,9 @@ func (g *leg) hold(r *dialog.Request) (call.Request, bool) {
 
 // hearRequest takes the offer of a request that waits for its answer.
 func (g *leg) hearRequest(id call.Request) {
-	g.mu.Lock()
+	g.line.mu.Lock()
 	r := g.waiting[id]
-	g.mu.Unlock()
+	g.line.mu.Unlock()
 	if r != nil {
 		g.heard = id
 		g.hear(r.Msg, true)
@@ -257,8 +254,8 @@ func (g *leg) hearRequest(id call.Request) {
 }
 
 func (g *leg) take(id call.Request) *dialog.Request {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	r := g.waiting[id]
 	if delete(g.waiting, id); len(g.waiting) == 0 {
 		g.waiting = nil // A standing call keeps no room that it needed once.

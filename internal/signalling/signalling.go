@@ -62,7 +62,7 @@ type line struct {
 	call   *engine.Running
 	legs   [call.NumLegs]*leg
 
-	media sync.Mutex // guards what is said in SDP on all legs, and legs for Dialog
+	mu sync.Mutex // guards what the legs have, and legs for Dialog
 }
 
 // expires is the session interval that the legs of the call ask for.
@@ -91,28 +91,28 @@ func (l *line) Invite(e call.Invite) {
 		line: l, which: e.Leg, first: e.Offer, from: e.From, to: to,
 		sdp: sdp.Leg{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
 	}
-	l.media.Lock()
+	l.mu.Lock()
 	l.legs[e.Leg] = g
-	l.media.Unlock()
+	l.mu.Unlock()
 	sipCallID := sip.NewCallID()
 	l.call.Post(call.Calling{Response: localResponse(e.Leg, sipCallID, 100)})
 	s := l.config.UA.Invite(sipCallID, l.config.Account(l.call.Order().Agent.User), g)
-	l.media.Lock()
+	l.mu.Lock()
 	g.session = s
-	l.media.Unlock()
+	l.mu.Unlock()
 	l.config.Log.Info("leg called", "call", string(l.call.ID()), "leg", e.Leg.String(), "sip_call_id", sipCallID)
 }
 
 // Dialog implements engine.Line.
 func (l *line) Dialog(which call.Leg) (call.DialogID, bool) {
-	l.media.Lock()
+	l.mu.Lock()
 	g := l.legs[which]
 	if g == nil || g.session == nil {
-		l.media.Unlock()
+		l.mu.Unlock()
 		return call.DialogID{}, false
 	}
 	s := g.session
-	l.media.Unlock()
+	l.mu.Unlock()
 	local, remote := s.Tags()
 	return call.DialogID{SIPCallID: s.SIPCallID(), LocalTag: local.String(), RemoteTag: string(remote)}, remote != ""
 }
@@ -274,9 +274,9 @@ func (l *line) forwarded(to *leg, r *dialog.Request, resp *sip.Message, err erro
 // Release implements engine.Line.
 func (l *line) Release(e call.Release) {
 	if g := l.legs[e.Leg]; g != nil {
-		g.mu.Lock()
+		g.line.mu.Lock()
 		g.stopTimer()
-		g.mu.Unlock()
+		g.line.mu.Unlock()
 		g.session.Release()
 	}
 }
