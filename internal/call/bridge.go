@@ -27,7 +27,6 @@ type bridge struct {
 // side is a leg of a bridge.
 type side struct {
 	party      *Party
-	dialog     *DialogID // nil before the first response with a tag
 	state      LegState
 	offer      Offer
 	retried    bool // the INVITE was sent with the other offer too
@@ -89,8 +88,8 @@ func (c *Call) Parties() (caller, callee *Party) {
 
 // Dialog is a leg of a call in INVITE mode as it shows.
 type Dialog struct {
+	Leg   Leg
 	Party *Party
-	ID    *DialogID // nil before the first response with a tag
 	State LegState
 	Held  bool // see Hold
 }
@@ -107,7 +106,7 @@ func (c *Call) Dialogs() []Dialog {
 			continue
 		}
 		if s := &b.side[l]; s.up() || s.calling() && !s.cancelling {
-			list = append(list, Dialog{s.party, s.dialog, s.state, b.held && l != b.target})
+			list = append(list, Dialog{l, s.party, s.state, b.held && l != b.target})
 		}
 	}
 	return list

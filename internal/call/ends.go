@@ -46,7 +46,7 @@ func (m *machine) retryLeg(l Leg, status int) bool {
 	default:
 		return false
 	}
-	s.retried, s.dialog = true, nil
+	s.retried = true
 	m.callLeg(l, s)
 	return true
 }

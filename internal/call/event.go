@@ -16,10 +16,10 @@ type Response struct {
 	Status    int
 	Line      string // the status line, "SIP/2.0 180 Ringing"
 	At        time.Time
-	Dialog    *DialogID // in INVITE mode, of a response with a tag to an INVITE; else nil
 }
 
-// DialogID is what names a dialog in SIP (RFC 3261 section 12).
+// DialogID is what names a dialog in SIP (RFC 3261 section 12). No call needs it: who
+// performs the signalling has it.
 type DialogID struct{ SIPCallID, LocalTag, RemoteTag string }
 
 // SDP says what session description a message of a phone carried.

@@ -129,16 +129,13 @@ func (m *machine) legProgress(e Progress) {
 	}
 	switch {
 	case r.Status >= 200: // A challenge: the INVITE starts again.
-		s.dialog, s.state = nil, Trying
+		s.state = Trying
 		return
 	case r.Status == 100:
 		s.state = max(s.state, Proceeding)
 	default:
 		s.state = Early
 		m.ringing(r.Leg)
-	}
-	if r.Dialog != nil {
-		s.dialog = r.Dialog
 	}
 	m.fallbackRow(r)
 	if e.Offer != NoSDP {
@@ -169,7 +166,7 @@ func (m *machine) legAnswered(e Answered) {
 		return
 	}
 	m.fallbackRow(e.Response)
-	s.state, s.dialog, s.owed = Confirmed, e.Dialog, true
+	s.state, s.owed = Confirmed, true
 	if s.cancelling {
 		// The 2xx crossed our CANCEL (RFC 3261 section 15, RFC 5407 section 3.1.2).
 		m.drop(e.Leg, Cause{Status: 487})

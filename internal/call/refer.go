@@ -13,22 +13,13 @@ package call
 //	                       v                   v                       v
 //	                     ended <------------ BYE <---------------- handed off
 type referFlow struct {
+	pending      *Outcome // what the call ends with when the CANCEL has worked; nil when none was asked for
 	subscription subscription
 	offer        Offer
-	retried      bool   // the INVITE was sent with the other offer too
-	cancelling   bool   // a CANCEL was asked for
-	bye          bool   // our BYE was sent
-	noRefer      bool   // the phone refuses REFER, see Order.Fallback
-	pending      reason // what the call ends with when the CANCEL has worked
+	retried      bool // the INVITE was sent with the other offer too
+	bye          bool // our BYE was sent
+	noRefer      bool // the phone refuses REFER, see Order.Fallback
 }
-
-// reason is why an INVITE was given up.
-type reason struct {
-	result Result
-	by     string
-}
-
-func (r reason) outcome() Outcome { return Outcome{Result: r.result, EndedBy: r.by} }
 
 // maxCauseText bounds what of a phone's text goes into a Reason field, in bytes.
 const maxCauseText = 128
@@ -117,10 +108,9 @@ func (m *machine) answered(e Answered) {
 	m.do(StopTimer{RingTimer})
 	m.CallerLeg = Confirmed
 	m.do(Ack{Leg: Caller})
-	if m.flow.cancelling {
+	if o := m.flow.pending; o != nil {
 		// The 2xx crossed our CANCEL (RFC 3261 section 15, RFC 5407 section 3.1.2).
-		m.flow.pending.result = Cancelled
-		m.end(m.flow.pending.outcome(), Cause{Status: 487})
+		m.end(Outcome{Result: Cancelled, EndedBy: o.EndedBy}, Cause{Status: 487})
 		return
 	}
 	m.State = CallerAnswered
@@ -162,7 +152,7 @@ func (m *machine) rejected(e Rejected) {
 // (row F02).
 func (m *machine) retryOtherOffer(status int) bool {
 	disliked := status == 488 || status == 606 || status == 415
-	if !disliked || m.flow.cancelling || m.flow.retried {
+	if !disliked || m.flow.pending != nil || m.flow.retried {
 		return false
 	}
 	m.flow.offer, m.flow.retried = m.flow.offer.other(), true
@@ -188,8 +178,8 @@ func (m *machine) sendFailed(e SendFailed) {
 func (m *machine) inviteOver(o Outcome) {
 	m.do(StopTimer{RingTimer})
 	m.CallerLeg = Terminated
-	if m.flow.cancelling {
-		o = m.flow.pending.outcome()
+	if m.flow.pending != nil {
+		o = *m.flow.pending
 	}
 	m.end(o, Cause{})
 }
@@ -285,7 +275,7 @@ func (m *machine) lost() {
 func (m *machine) timerFired(e TimerFired) {
 	switch {
 	case e.Timer == RingTimer && m.calling():
-		m.giveUp(reason{NoAnswer, ByServer}, Cause{Status: 408})
+		m.giveUp(Outcome{Result: NoAnswer, EndedBy: ByServer}, Cause{Status: 408})
 	case e.Timer == SettleTimer:
 		m.sendRefer()
 	case e.Timer == NotifyTimer && m.flow.subscription == subscribed:
@@ -296,23 +286,23 @@ func (m *machine) timerFired(e TimerFired) {
 }
 
 func (m *machine) hangup(e Hangup) {
-	why := reason{Cancelled, e.By}
+	o := Outcome{Result: Cancelled, EndedBy: e.By}
 	switch {
 	case m.State == Queued:
-		m.end(why.outcome(), Cause{})
+		m.end(o, Cause{})
 	case m.calling():
 		m.do(StopTimer{RingTimer})
-		m.giveUp(why, Cause{Status: 487})
+		m.giveUp(o, Cause{Status: 487})
 	case m.State != HandedOff && m.State != Ended:
-		m.end(why.outcome(), Cause{Status: 487})
+		m.end(o, Cause{Status: 487})
 	}
 }
 
 // giveUp cancels the INVITE; the call ends when that has worked, or has not.
-func (m *machine) giveUp(why reason, c Cause) {
-	if m.flow.cancelling {
+func (m *machine) giveUp(o Outcome, c Cause) {
+	if m.flow.pending != nil {
 		return
 	}
-	m.flow.cancelling, m.flow.pending = true, why
+	m.flow.pending = &o
 	m.do(Cancel{Caller, c})
 }

@@ -10,9 +10,6 @@ import (
 func on(l Leg, status int) Response {
 	r := response(status)
 	r.Leg = l
-	if status > 100 && status < 300 {
-		r.Dialog = &DialogID{SIPCallID: "c", LocalTag: "a", RemoteTag: l.String()}
-	}
 	return r
 }
 

@@ -16,18 +16,19 @@ import (
 // noLine is signalling that does nothing.
 type noLine struct{}
 
-func (noLine) Open(call.ID, *call.Order, func(call.Event) bool) engine.Line { return noLine{} }
-func (noLine) Invite(call.Invite)                                           {}
-func (noLine) Cancel(call.Cancel)                                           {}
-func (noLine) Ack(call.Ack)                                                 {}
-func (noLine) Prack(call.Prack)                                             {}
-func (noLine) Reinvite(call.Reinvite)                                       {}
-func (noLine) Refer(call.Refer)                                             {}
-func (noLine) Bye(call.Bye)                                                 {}
-func (noLine) Respond(call.Respond)                                         {}
-func (noLine) Forward(call.Forward)                                         {}
-func (noLine) Ping(call.Ping)                                               {}
-func (noLine) Release(call.Release)                                         {}
+func (noLine) Open(*engine.Running) engine.Line      { return noLine{} }
+func (noLine) Dialog(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }
+func (noLine) Invite(call.Invite)                    {}
+func (noLine) Cancel(call.Cancel)                    {}
+func (noLine) Ack(call.Ack)                          {}
+func (noLine) Prack(call.Prack)                      {}
+func (noLine) Reinvite(call.Reinvite)                {}
+func (noLine) Refer(call.Refer)                      {}
+func (noLine) Bye(call.Bye)                          {}
+func (noLine) Respond(call.Respond)                  {}
+func (noLine) Forward(call.Forward)                  {}
+func (noLine) Ping(call.Ping)                        {}
+func (noLine) Release(call.Release)                  {}
 
 func heap() int64 {
 	var m runtime.MemStats

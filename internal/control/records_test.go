@@ -16,11 +16,14 @@ import (
 
 func shown(t *testing.T, l *controltest.Lab) (*call.Call, bool) {
 	t.Helper()
-	c, ok, err := l.Status(t.Context(), user201, control.StatusRequest{Calling: "201", Called: "202"})
+	r, ok, err := l.Status(t.Context(), user201, control.StatusRequest{Calling: "201", Called: "202"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, ok
+	if !ok {
+		return nil, false
+	}
+	return r.Snapshot(), true
 }
 
 // inBubble runs a test in virtual time, and checks at its end that no record, call

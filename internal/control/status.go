@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"callcontroller/internal/auth"
-	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
 )
 
 // StatusRequest names a call by its agent and parties, as they were when it was
@@ -16,10 +16,10 @@ type StatusRequest struct {
 }
 
 // Status gives the call that was placed last with that agent and these parties, as
-// it stands, or false when there is none (any more). The call must not be changed.
+// it stands, or false when there is none (any more).
 // A host that may not be called is no error here: there is no such call. The error's
 // kind is Invalid, Denied or BadUser.
-func (c *Control) Status(_ context.Context, p auth.Principal, r StatusRequest) (*call.Call, bool, error) {
+func (c *Control) Status(_ context.Context, p auth.Principal, r StatusRequest) (*engine.Running, bool, error) {
 	k, err := c.find(p, r)
 	if err != nil {
 		c.looked(p, r, err)
@@ -29,7 +29,7 @@ func (c *Control) Status(_ context.Context, p auth.Principal, r StatusRequest) (
 	if !ok {
 		return nil, false, nil
 	}
-	return running.Snapshot(), true, nil
+	return running, true, nil
 }
 
 // find makes the key of a record.

@@ -18,13 +18,13 @@ import (
 
 // Signaller opens the signalling of a call.
 type Signaller interface {
-	// Open makes the line of a call. Whatever happens on it is given to post, from
-	// any goroutine; post returns false when the event was not taken.
-	Open(id call.ID, o *call.Order, post func(call.Event) bool) Line
+	// Open makes the line of a call. Whatever happens on it is given to r.Post, from
+	// any goroutine.
+	Open(r *Running) Line
 }
 
-// Line performs the signalling effects of one call. Its methods are called one at
-// a time and must not block.
+// Line performs the signalling effects of one call. Its methods but Dialog are called
+// one at a time and must not block.
 type Line interface {
 	Invite(call.Invite)
 	Cancel(call.Cancel)
@@ -37,6 +37,9 @@ type Line interface {
 	Forward(call.Forward)
 	Ping(call.Ping)
 	Release(call.Release)
+	// Dialog names the dialog of a leg, false before there is one. It may be called at
+	// any time.
+	Dialog(call.Leg) (call.DialogID, bool)
 }
 
 // Engine runs calls. Use New.
@@ -77,7 +80,6 @@ func (e *Engine) of(id call.ID) *shard {
 // Add takes a new call in. It does nothing until it is given call.Start.
 func (e *Engine) Add(c call.Call) *Running {
 	r := &Running{engine: e}
-	r.inbox = r.first[:0]
 	if h := e.habits.of(c.Order.Caller.URI); h != (habit{}) {
 		c.Prefer(h.offer)
 		if h.noRefer {
@@ -85,7 +87,7 @@ func (e *Engine) Add(c call.Call) *Running {
 		}
 	}
 	r.snapshot.Store(&c)
-	r.line = e.signaller.Open(c.ID, c.Order, r.Post)
+	r.line = e.signaller.Open(r)
 	s := e.of(c.ID)
 	s.mu.Lock()
 	s.m[c.ID] = r

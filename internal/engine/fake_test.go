@@ -33,8 +33,9 @@ type fakeLine struct {
 	did    []string
 }
 
-func (f *fake) Open(id call.ID, _ *call.Order, post func(call.Event) bool) Line {
-	l := &fakeLine{fake: f, id: id, post: post}
+func (f *fake) Open(r *Running) Line {
+	id := r.ID()
+	l := &fakeLine{fake: f, id: id, post: r.Post}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lines[id] = l
@@ -61,17 +62,18 @@ func (l *fakeLine) effects() []string {
 	return slices.Clone(l.did)
 }
 
-func (l *fakeLine) Invite(call.Invite)     { l.do("INVITE") }
-func (l *fakeLine) Cancel(call.Cancel)     { l.do("CANCEL") }
-func (l *fakeLine) Ack(call.Ack)           { l.do("ACK") }
-func (l *fakeLine) Prack(call.Prack)       { l.do("PRACK") }
-func (l *fakeLine) Reinvite(call.Reinvite) { l.do("re-INVITE") }
-func (l *fakeLine) Refer(call.Refer)       { l.do("REFER") }
-func (l *fakeLine) Bye(call.Bye)           { l.do("BYE") }
-func (l *fakeLine) Forward(call.Forward)   { l.do("forward") }
-func (l *fakeLine) Ping(call.Ping)         { l.do("ping") }
-func (l *fakeLine) Release(call.Release)   { l.do("release") }
-func (l *fakeLine) Respond(e call.Respond) { l.do("respond " + strconv.Itoa(int(e.Request))) }
+func (l *fakeLine) Invite(call.Invite)                    { l.do("INVITE") }
+func (l *fakeLine) Cancel(call.Cancel)                    { l.do("CANCEL") }
+func (l *fakeLine) Ack(call.Ack)                          { l.do("ACK") }
+func (l *fakeLine) Prack(call.Prack)                      { l.do("PRACK") }
+func (l *fakeLine) Reinvite(call.Reinvite)                { l.do("re-INVITE") }
+func (l *fakeLine) Refer(call.Refer)                      { l.do("REFER") }
+func (l *fakeLine) Bye(call.Bye)                          { l.do("BYE") }
+func (l *fakeLine) Forward(call.Forward)                  { l.do("forward") }
+func (l *fakeLine) Ping(call.Ping)                        { l.do("ping") }
+func (l *fakeLine) Release(call.Release)                  { l.do("release") }
+func (l *fakeLine) Dialog(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }
+func (l *fakeLine) Respond(e call.Respond)                { l.do("respond " + strconv.Itoa(int(e.Request))) }
 
 // bench is an engine with a fake outside.
 type bench struct {

@@ -23,14 +23,22 @@ type Running struct {
 	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
 
 	mu    sync.Mutex
-	busy  bool   // somebody works the inbox off
-	over  bool   // no event is taken any more
-	next  uint16 // of inbox, the one that is taken next
-	inbox []call.Event
-	first [1]call.Event // where inbox begins: most events find it empty
+	busy  bool         // somebody works events off
+	over  bool         // no event is taken any more
+	next  uint16       // of inbox, the one that is taken next
+	inbox []call.Event // what has come meanwhile; most events find the call idle
 
-	timers [call.NumSlots]timing.Timer
+	timers [call.NumSlots]*timing.Timer // nil for one that was never started, or stopped
 }
+
+// ID is that of the call.
+func (r *Running) ID() call.ID { return r.Snapshot().ID }
+
+// Order is what was asked for.
+func (r *Running) Order() *call.Order { return r.Snapshot().Order }
+
+// Dialog names the dialog of a leg, false before there is one.
+func (r *Running) Dialog(l call.Leg) (call.DialogID, bool) { return r.line.Dialog(l) }
 
 // Snapshot is the call as the last step left it. It must not be changed.
 func (r *Running) Snapshot() *call.Call { return r.snapshot.Load() }
@@ -73,26 +81,17 @@ func (r *Running) Post(ev call.Event) bool {
 		r.mu.Unlock()
 		return false
 	}
-	r.inbox = append(r.inbox, ev)
 	if r.busy {
+		r.inbox = append(r.inbox, ev)
 		r.mu.Unlock()
 		return true
 	}
 	r.busy = true
 	r.mu.Unlock()
-	r.work()
-	return true
-}
-
-// work takes events until there are none.
-func (r *Running) work() {
-	for {
-		ev, ok := r.take()
-		if !ok {
-			return
-		}
+	for ok := true; ok; ev, ok = r.take() {
 		r.step(ev)
 	}
+	return true
 }
 
 // take gives the next event; false when there is none, and the call is idle.
@@ -100,7 +99,7 @@ func (r *Running) take() (ev call.Event, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if int(r.next) == len(r.inbox) {
-		r.inbox, r.next = r.first[:0], 0 // A standing call keeps no room that it needed once.
+		r.inbox, r.next = nil, 0 // A standing call keeps no room that it needed once.
 		r.busy = false
 		return nil, false
 	}
@@ -171,8 +170,8 @@ func (r *Running) tell(old, c *call.Call) {
 
 // finish lets go of a call that is over.
 func (r *Running) finish(id call.ID) {
-	for i := range r.timers {
-		r.engine.wheel.Stop(&r.timers[i])
+	for slot := range r.timers {
+		r.stopTimer(slot)
 	}
 	r.mu.Lock()
 	r.over = true

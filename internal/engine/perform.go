@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"callcontroller/internal/call"
+	"callcontroller/internal/timing"
 )
 
 // perform is the one switch over effects.
@@ -33,9 +34,25 @@ func (r *Running) perform(f call.Effect) {
 	case call.Release:
 		r.line.Release(f)
 	case call.StartTimer:
-		r.engine.wheel.Start(&r.timers[f.Timer.Slot()], f.After+spread(f.Spread), r, uint8(f.Timer))
+		r.startTimer(f)
 	case call.StopTimer:
-		r.engine.wheel.Stop(&r.timers[f.Timer.Slot()])
+		r.stopTimer(f.Timer.Slot())
+	}
+}
+
+func (r *Running) startTimer(f call.StartTimer) {
+	t := &r.timers[f.Timer.Slot()]
+	if *t == nil {
+		*t = new(timing.Timer)
+	}
+	r.engine.wheel.Start(*t, f.After+spread(f.Spread), r, uint8(f.Timer))
+}
+
+// stopTimer gives the room back: a standing call may have no deadline at all.
+func (r *Running) stopTimer(slot int) {
+	if t := r.timers[slot]; t != nil {
+		r.engine.wheel.Stop(t)
+		r.timers[slot] = nil
 	}
 }
 

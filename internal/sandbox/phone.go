@@ -287,17 +287,15 @@ var errTooManyCalls = fmt.Errorf("the phone has %d calls already", maxCalls)
 func (p *Phone) dial(target sip.URI, fields []sip.Field, report *subscription) error {
 	c := p.newCall(report)
 	c.peer, c.placed, c.state = target.String(), true, Calling
+	c.outgoing = dialog.Outgoing{
+		Target: target, From: sip.NameAddr{URI: p.address()}, To: sip.NameAddr{URI: target}, ContactUser: p.o.User,
+		Fields: fields, ContentType: sdpType, Body: c.offer,
+	}
 	if !p.add(c) {
 		return errTooManyCalls
 	}
 	p.sayf("calls %s", target)
-	describe := func() dialog.Outgoing {
-		return dialog.Outgoing{
-			Target: target, From: sip.NameAddr{URI: p.address()}, To: sip.NameAddr{URI: target}, ContactUser: p.o.User,
-			Fields: fields, ContentType: sdpType, Body: c.offer,
-		}
-	}
-	c.took(p.ua.Invite(sip.NewCallID(), describe, p.credentials(), c))
+	c.took(p.ua.Invite(sip.NewCallID(), p.credentials(), c))
 	return nil
 }
 

@@ -45,11 +45,13 @@ const (
 	timerHangUp              // the talk is over, or the ACK may have come
 )
 
-// phoneCall is one call of a phone. It implements dialog.User and timing.Owner.
+// phoneCall is one call of a phone. It implements dialog.Caller and timing.Owner.
 type phoneCall struct {
 	phone  *Phone
 	report *subscription // whom to tell how the call goes, nil for nobody
 	timer  timing.Timer
+
+	outgoing dialog.Outgoing // of a call that the phone has placed
 
 	mu         sync.Mutex
 	peer       string
@@ -181,6 +183,9 @@ func (c *phoneCall) offer(string) []byte {
 	defer c.mu.Unlock()
 	return c.sink.Offer()
 }
+
+// Outgoing implements dialog.Caller.
+func (c *phoneCall) Outgoing() dialog.Outgoing { return c.outgoing }
 
 // Progress implements dialog.User.
 func (c *phoneCall) Progress(s *dialog.Session, resp *sip.Message) {

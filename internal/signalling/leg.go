@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,26 +15,24 @@ import (
 	"callcontroller/internal/sip/transaction"
 )
 
-// leg is one INVITE of a call and its dialog. It implements dialog.User.
+// leg is one INVITE of a call and its dialog. It implements dialog.Caller.
 type leg struct {
 	line     *line
 	which    call.Leg
 	first    call.Offer // of the INVITE
 	from     call.Leg   // whose phone said what is offered, with call.OfferPeer
-	owes     bool       // what the phone said last is an offer that has no answer; guarded by line.media
 	referSeq atomic.Uint32
 	to       *call.Party
 	session  *dialog.Session
-	timer    *sessionTimer // guarded by mu; nil for none
 
-	// Guarded by line.media.
-	sdp  sdp.Leg
-	said []byte // what the phone said last, until both sides have agreed
-
-	mu      sync.Mutex
+	// Guarded by line.mu.
+	timer   *sessionTimer // nil for none
+	sdp     sdp.Leg
+	said    *speech                          // what the phone said last, until both sides have agreed
 	waiting map[call.Request]*dialog.Request // requests of the phone that have no answer yet
 	last    call.Request
-	heard   call.Request // whose offer is what the phone said last; only for the effects of the call
+
+	heard call.Request // whose offer is what the phone said last; only for the effects of the call
 }
 
 // confPIN is the field by which a conference of sipXecs is told its PIN.
@@ -44,9 +41,9 @@ const confPIN = "X-ConfPin"
 // maxWaiting bounds the requests of one phone that wait for an answer.
 const maxWaiting = 16
 
-// outgoing describes the INVITE, from the order alone, whose URIs have been checked.
-func (g *leg) outgoing() dialog.Outgoing {
-	c, o := g.line.config, g.line.order
+// Outgoing implements dialog.Caller, from the order alone, whose URIs have been checked.
+func (g *leg) Outgoing() dialog.Outgoing {
+	c, o := g.line.config, g.line.call.Order()
 	target, _ := sip.ParseURI(g.to.URI)
 	from, _ := sip.ParseURI(o.Agent.URI)
 	out := dialog.Outgoing{
@@ -72,8 +69,8 @@ func (g *leg) outgoing() dialog.Outgoing {
 
 // offer is the first offer, nil for none; host is our address towards the next hop.
 func (g *leg) offer(host string) []byte {
-	g.line.media.Lock()
-	defer g.line.media.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	g.sdp.Host = host
 	switch g.first {
 	case call.OfferSink:
@@ -91,7 +88,7 @@ func (g *leg) Progress(s *dialog.Session, resp *sip.Message) {
 	if s.WantsAnswer(resp) {
 		e.Offer = g.hear(resp, true)
 	}
-	g.line.post(e)
+	g.line.call.Post(e)
 }
 
 // Answered implements dialog.User.
@@ -101,12 +98,12 @@ func (g *leg) Answered(s *dialog.Session, resp *sip.Message) {
 	if !e.Settled {
 		e.SDP = g.hear(resp, g.first == call.OfferNone)
 	}
-	g.line.post(e)
+	g.line.call.Post(e)
 }
 
 // Acked implements dialog.User.
 func (g *leg) Acked(_ *dialog.Session, ack *sip.Message) {
-	g.line.post(call.Acked{Leg: g.which, SDP: g.hear(ack, false)})
+	g.line.call.Post(call.Acked{Leg: g.which, SDP: g.hear(ack, false)})
 }
 
 // renegotiated gives what tells the final response to our re-INVITE with that body. The
@@ -114,7 +111,7 @@ func (g *leg) Acked(_ *dialog.Session, ack *sip.Message) {
 func (g *leg) renegotiated(b call.Body) func(*sip.Message, error) {
 	return func(resp *sip.Message, err error) {
 		if err != nil {
-			g.line.post(call.Renegotiated{Response: localResponse(g.which, g.session.SIPCallID(), statusOf(err))})
+			g.line.call.Post(call.Renegotiated{Response: localResponse(g.which, g.session.SIPCallID(), statusOf(err))})
 			return
 		}
 		e := call.Renegotiated{Response: g.response(g.session, resp)}
@@ -124,25 +121,25 @@ func (g *leg) renegotiated(b call.Body) func(*sip.Message, error) {
 				e.SDP = g.hear(resp, b == call.NoBody)
 			}
 		}
-		g.line.post(e)
+		g.line.call.Post(e)
 	}
 }
 
 // Rejected implements dialog.User.
 func (g *leg) Rejected(s *dialog.Session, resp *sip.Message) {
 	s.Release()
-	g.line.post(call.Rejected{Response: g.response(s, resp)})
+	g.line.call.Post(call.Rejected{Response: g.response(s, resp)})
 }
 
 // Failed implements dialog.User.
 func (g *leg) Failed(s *dialog.Session, err error) {
 	if errors.Is(err, transaction.ErrNoAck) {
-		g.line.post(call.Lost{Leg: g.which})
+		g.line.call.Post(call.Lost{Leg: g.which})
 		return
 	}
-	g.line.config.Log.Info("leg failed", "call", string(g.line.id), "leg", g.which.String(), "sip_call_id", s.SIPCallID(), "error", err)
+	g.line.config.Log.Info("leg failed", "call", string(g.line.call.ID()), "leg", g.which.String(), "sip_call_id", s.SIPCallID(), "error", err)
 	s.Release()
-	g.line.post(call.SendFailed{Response: localResponse(g.which, s.SIPCallID(), statusOf(err))})
+	g.line.call.Post(call.SendFailed{Response: localResponse(g.which, s.SIPCallID(), statusOf(err))})
 }
 
 // statusOf is the status that a local failure counts as (RFC 3261 section 8.1.3.1).
@@ -159,17 +156,13 @@ func (g *leg) referDone(resp *sip.Message, err error) {
 	if err == nil {
 		r = g.response(g.session, resp)
 	}
-	g.line.post(call.Referred{Response: r})
+	g.line.call.Post(call.Referred{Response: r})
 }
 
 func (g *leg) response(s *dialog.Session, resp *sip.Message) call.Response {
-	r := call.Response{
+	return call.Response{
 		Leg: g.which, SIPCallID: s.SIPCallID(), Status: resp.Status, At: time.Now(), Line: statusLine(resp.Status, resp.Reason),
 	}
-	if g.line.order.Mode == call.ByStay && resp.Status > 100 && resp.Status < 300 {
-		r.Dialog = dialogID(s, resp)
-	}
-	return r
 }
 
 // localResponse is the event of a response that nobody sent: silence is a 408, an
@@ -210,7 +203,7 @@ func (g *leg) Request(s *dialog.Session, r *dialog.Request) {
 		r.Respond(500, nil, "", nil)
 		return
 	}
-	if !g.line.post(g.event(s, id, r)) {
+	if !g.line.call.Post(g.event(s, id, r)) {
 		g.respond(call.Respond{Leg: g.which, Request: id, Status: 481})
 	}
 }
@@ -236,8 +229,8 @@ func (g *leg) event(s *dialog.Session, id call.Request, r *dialog.Request) call.
 }
 
 func (g *leg) hold(r *dialog.Request) (call.Request, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if len(g.waiting) == maxWaiting {
 		return 0, false
 	}
@@ -251,9 +244,9 @@ func (g *leg) hold(r *dialog.Request) (call.Request, bool) {
 
 // hearRequest takes the offer of a request that waits for its answer.
 func (g *leg) hearRequest(id call.Request) {
-	g.mu.Lock()
+	g.line.mu.Lock()
 	r := g.waiting[id]
-	g.mu.Unlock()
+	g.line.mu.Unlock()
 	if r != nil {
 		g.heard = id
 		g.hear(r.Msg, true)
@@ -261,8 +254,8 @@ func (g *leg) hearRequest(id call.Request) {
 }
 
 func (g *leg) take(id call.Request) *dialog.Request {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	r := g.waiting[id]
 	if delete(g.waiting, id); len(g.waiting) == 0 {
 		g.waiting = nil // A standing call keeps no room that it needed once.

@@ -4,19 +4,24 @@ import (
 	"callcontroller/internal/call"
 	"callcontroller/internal/sdp"
 	"callcontroller/internal/sip"
-	"callcontroller/internal/sip/dialog"
 )
+
+// speech is a session description of a phone.
+type speech struct {
+	body  []byte
+	offer bool // it is an offer that has no answer
+}
 
 // hear keeps the session description of a message of the phone, and tells what kind
 // it is. offer says that it is an offer, which an answer is owed for.
 func (g *leg) hear(m *sip.Message, offer bool) call.SDP {
 	kind, body := describe(m)
-	g.line.media.Lock()
-	defer g.line.media.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if body != nil {
-		g.said, g.owes = body, offer
-	} else if offer {
-		g.owes = false
+		g.said = &speech{body, offer}
+	} else if offer && g.said != nil {
+		g.said.offer = false
 	}
 	return kind
 }
@@ -41,10 +46,13 @@ func describe(m *sip.Message) (call.SDP, []byte) {
 
 // owesAnswer tells that the phone has made an offer that has no answer yet.
 func (g *leg) owesAnswer() bool {
-	g.line.media.Lock()
-	defer g.line.media.Unlock()
-	return g.owes
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
+	return g.owes()
 }
+
+// owes is owesAnswer with g.line.mu held.
+func (g *leg) owes() bool { return g.said != nil && g.said.offer }
 
 // say makes what the leg's phone is told: an answer when it has made an offer, else
 // an offer.
@@ -58,25 +66,25 @@ func (g *leg) say(b call.Body, from call.Leg) []byte {
 }
 
 func (g *leg) make(b call.Body, from call.Leg) []byte {
-	g.line.media.Lock()
-	defer g.line.media.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	switch b {
 	case call.SinkAnswer:
-		if !g.owes {
+		if !g.owes() {
 			return g.sdp.Offer()
 		}
-		g.owes = false
-		return g.warned(g.sdp.Answer(g.said))
+		g.said.offer = false
+		return g.warned(g.sdp.Answer(g.said.body))
 	case call.HeldSDP:
 		return g.sdp.Hold()
 	case call.PeerSDP:
 		return g.pass(g.line.legs[from])
 	case call.Refusal:
-		if !g.owes {
+		if !g.owes() {
 			return nil
 		}
-		g.owes = false
-		return g.warned(g.sdp.Refuse(g.said))
+		g.said.offer = false
+		return g.warned(g.sdp.Refuse(g.said.body))
 	default:
 		return nil
 	}
@@ -88,37 +96,25 @@ func (g *leg) pass(other *leg) []byte {
 	if other == nil || other.said == nil {
 		return nil
 	}
-	if !g.owes {
-		return g.warned(g.sdp.PassOffer(&other.sdp, other.said))
+	if !g.owes() {
+		return g.warned(g.sdp.PassOffer(&other.sdp, other.said.body))
 	}
-	body := g.warned(g.sdp.PassAnswer(&other.sdp, g.said, other.said))
-	g.owes, g.said, other.owes, other.said = false, nil, false, nil
+	body := g.warned(g.sdp.PassAnswer(&other.sdp, g.said.body, other.said.body))
+	g.said, other.said = nil, nil
 	return body
 }
 
 // forget drops what the phone offered and was refused.
 func (g *leg) forget() {
-	g.line.media.Lock()
-	defer g.line.media.Unlock()
-	g.owes, g.said = false, nil
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
+	g.said = nil
 }
 
 // warned tells in the log what cannot be passed on or answered.
 func (g *leg) warned(body []byte, err error) []byte {
 	if err != nil {
-		g.line.config.Log.Warn("session description of the phone not understood", "call", string(g.line.id), "leg", g.which.String(), "error", err)
+		g.line.config.Log.Warn("session description of the phone not understood", "call", string(g.line.call.ID()), "leg", g.which.String(), "error", err)
 	}
 	return body
-}
-
-// dialogID names the dialog of a response with a tag.
-func dialogID(s *dialog.Session, resp *sip.Message) *call.DialogID {
-	if resp.ToTag() == "" {
-		return nil
-	}
-	local, remote := s.Tags()
-	if remote == "" {
-		remote = dialog.RemoteTag(resp.ToTag()) // Of an early dialog.
-	}
-	return &call.DialogID{SIPCallID: s.SIPCallID(), LocalTag: string(local), RemoteTag: string(remote)}
 }

@@ -28,8 +28,8 @@ type sessionTimer struct {
 // agree takes what a 2xx says about the session timer; the zero Timer ends it. ours
 // says whether we are to refresh. takes is the Allow list's word about UPDATE.
 func (g *leg) agree(t dialog.Timer, ours, takes bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if t.Expires == 0 || g.line.config.Wheel == nil {
 		g.stopTimer()
 		return
@@ -42,7 +42,7 @@ func (g *leg) agree(t dialog.Timer, ours, takes bool) {
 	s.start(s.wait())
 }
 
-// stopTimer ends the session timer; g.mu is held.
+// stopTimer ends the session timer; g.line.mu is held.
 func (g *leg) stopTimer() {
 	if g.timer != nil {
 		g.line.config.Wheel.Stop(&g.timer.timer)
@@ -64,30 +64,30 @@ func (s *sessionTimer) start(d time.Duration) { s.leg.line.config.Wheel.Start(&s
 // Fired implements timing.Owner.
 func (s *sessionTimer) Fired(uint8) {
 	g := s.leg
-	g.mu.Lock()
+	g.line.mu.Lock()
 	if g.timer != s {
-		g.mu.Unlock()
+		g.line.mu.Unlock()
 		return
 	}
 	ours, update := s.ours, s.update
 	if ours {
 		s.start(retryRefresh) // Until a 2xx sets it anew.
 	}
-	g.mu.Unlock()
+	g.line.mu.Unlock()
 	switch {
 	case !ours:
-		g.line.post(call.Gone{Leg: g.which, Status: 408})
+		g.line.call.Post(call.Gone{Leg: g.which, Status: 408})
 	case update:
 		g.session.Send(dialog.Sent{Method: sip.UPDATE, Fields: g.timerFields(), Done: g.refreshed})
 	default:
-		g.line.post(call.RefreshDue{Leg: g.which})
+		g.line.call.Post(call.RefreshDue{Leg: g.which})
 	}
 }
 
 // timerFields asks for the session timer as it is in a request of ours (section 7.4).
 func (g *leg) timerFields() []sip.Field {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if g.timer == nil {
 		return nil
 	}
@@ -105,23 +105,23 @@ func (g *leg) refreshed(resp *sip.Message, err error) {
 	case status < 300:
 		g.agreeAsUAC(resp)
 	case status == 408 || status == 481:
-		g.line.post(call.Gone{Leg: g.which, Status: status})
+		g.line.call.Post(call.Gone{Leg: g.which, Status: status})
 	case status == 422:
 		g.stretch(resp)
 	case status == 405 || status == 501:
-		g.mu.Lock()
+		g.line.mu.Lock()
 		if g.timer != nil {
 			g.timer.update = false
 		}
-		g.mu.Unlock()
+		g.line.mu.Unlock()
 	}
 }
 
 // stretch takes a longer interval that the phone asks for.
 func (g *leg) stretch(resp *sip.Message) {
 	n, err := strconv.ParseUint(resp.Get(sip.MinSE), 10, 31)
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if err == nil && g.timer != nil {
 		g.timer.interval = max(g.timer.interval, time.Duration(n)*time.Second)
 	}
@@ -163,8 +163,8 @@ func tooShort(req *sip.Message) []sip.Field {
 
 // keep notes what the phone is told, for a refresh by re-INVITE.
 func (g *leg) keep(body []byte) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if len(body) > 0 && g.timer != nil && g.timer.ours && !g.timer.update {
 		g.timer.told = body
 	}
@@ -172,8 +172,8 @@ func (g *leg) keep(body []byte) {
 
 // told is what the phone was told last, nil when that was not kept.
 func (g *leg) told() []byte {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
 	if g.timer == nil {
 		return nil
 	}

@@ -51,25 +51,23 @@ type Signaller struct{ config Config }
 func New(c Config) *Signaller { return &Signaller{config: c} }
 
 // Open implements engine.Signaller.
-func (s *Signaller) Open(id call.ID, o *call.Order, post func(call.Event) bool) engine.Line {
-	return &line{config: &s.config, id: id, order: o, post: post}
+func (s *Signaller) Open(r *engine.Running) engine.Line {
+	return &line{config: &s.config, call: r}
 }
 
 // line is the signalling of one call. Its engine.Line methods are called one at a
-// time, so legs needs no lock; what SIP brings goes to the leg.
+// time, so that only those that change legs need a lock for it; what SIP brings goes to the leg.
 type line struct {
 	config *Config
-	id     call.ID
-	order  *call.Order
-	post   func(call.Event) bool
+	call   *engine.Running
 	legs   [call.NumLegs]*leg
 
-	media sync.Mutex // guards what is said in SDP on all legs
+	mu sync.Mutex // guards what the legs have, and legs for Dialog
 }
 
 // expires is the session interval that the legs of the call ask for.
 func (l *line) expires() uint32 {
-	if l.order.Mode == call.ByRefer {
+	if l.call.Order().Mode == call.ByRefer {
 		return 0 // Its leg lives for seconds.
 	}
 	return l.config.SessionExpires
@@ -79,25 +77,44 @@ func (l *line) expires() uint32 {
 func (l *line) Invite(e call.Invite) {
 	to := e.To
 	if to == nil {
-		to = &l.order.Caller
+		to = &l.call.Order().Caller
 	}
 	_, err := sip.ParseURI(to.URI)
-	_, err2 := sip.ParseURI(l.order.Agent.URI)
+	_, err2 := sip.ParseURI(l.call.Order().Agent.URI)
 	if err = errors.Join(err, err2); err != nil {
 		// The directory or a rule let a bad address through: nothing can be sent.
-		l.config.Log.Error("cannot call", "call", string(l.id), "leg", e.Leg.String(), "error", err)
-		l.post(call.SendFailed{Response: localResponse(e.Leg, "", 503)})
+		l.config.Log.Error("cannot call", "call", string(l.call.ID()), "leg", e.Leg.String(), "error", err)
+		l.call.Post(call.SendFailed{Response: localResponse(e.Leg, "", 503)})
 		return
 	}
 	g := &leg{
 		line: l, which: e.Leg, first: e.Offer, from: e.From, to: to,
 		sdp: sdp.Leg{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
 	}
+	l.mu.Lock()
 	l.legs[e.Leg] = g
+	l.mu.Unlock()
 	sipCallID := sip.NewCallID()
-	l.post(call.Calling{Response: localResponse(e.Leg, sipCallID, 100)})
-	g.session = l.config.UA.Invite(sipCallID, g.outgoing, l.config.Account(l.order.Agent.User), g)
-	l.config.Log.Info("leg called", "call", string(l.id), "leg", e.Leg.String(), "sip_call_id", sipCallID)
+	l.call.Post(call.Calling{Response: localResponse(e.Leg, sipCallID, 100)})
+	s := l.config.UA.Invite(sipCallID, l.config.Account(l.call.Order().Agent.User), g)
+	l.mu.Lock()
+	g.session = s
+	l.mu.Unlock()
+	l.config.Log.Info("leg called", "call", string(l.call.ID()), "leg", e.Leg.String(), "sip_call_id", sipCallID)
+}
+
+// Dialog implements engine.Line.
+func (l *line) Dialog(which call.Leg) (call.DialogID, bool) {
+	l.mu.Lock()
+	g := l.legs[which]
+	if g == nil || g.session == nil {
+		l.mu.Unlock()
+		return call.DialogID{}, false
+	}
+	s := g.session
+	l.mu.Unlock()
+	local, remote := s.Tags()
+	return call.DialogID{SIPCallID: s.SIPCallID(), LocalTag: local.String(), RemoteTag: string(remote)}, remote != ""
 }
 
 // sipxParams adds the parameters by which a sipXecs proxy is told not to divert
@@ -156,21 +173,21 @@ func (l *line) Refer(e call.Refer) {
 	if g == nil {
 		return
 	}
-	to := l.order.Callee.URI
-	if pin := l.order.ConfPIN; pin != "" {
+	to := l.call.Order().Callee.URI
+	if pin := l.call.Order().ConfPIN; pin != "" {
 		to += "?" + confPIN + "=" + sip.EscapeHeader(pin)
 	}
 	_, err := sip.ParseURI(to)
-	_, err2 := sip.ParseURI(l.order.ReferredBy)
+	_, err2 := sip.ParseURI(l.call.Order().ReferredBy)
 	if err = errors.Join(err, err2); err != nil {
 		// As in Invite. A ">" in the URI would end it, and start parameters.
-		l.config.Log.Error("cannot refer", "call", string(l.id), "leg", e.Leg.String(), "error", err)
-		l.post(call.Referred{Response: localResponse(e.Leg, g.session.SIPCallID(), 500)})
+		l.config.Log.Error("cannot refer", "call", string(l.call.ID()), "leg", e.Leg.String(), "error", err)
+		l.call.Post(call.Referred{Response: localResponse(e.Leg, g.session.SIPCallID(), 500)})
 		return
 	}
 	g.session.Send(dialog.Sent{
 		Method:  sip.REFER,
-		Fields:  []sip.Field{field(sip.ReferTo, "<"+to+">"), field(sip.ReferredBy, "<"+l.order.ReferredBy+">")},
+		Fields:  []sip.Field{field(sip.ReferTo, "<"+to+">"), field(sip.ReferredBy, "<"+l.call.Order().ReferredBy+">")},
 		Sending: g.referSeq.Store,
 		Done:    g.referDone,
 	})
@@ -183,7 +200,7 @@ func (l *line) Bye(e call.Bye) {
 		return
 	}
 	g.session.Send(dialog.Sent{Method: sip.BYE, Fields: reason(e.Cause), Done: func(*sip.Message, error) {
-		l.post(call.Released{Leg: e.Leg})
+		l.call.Post(call.Released{Leg: e.Leg})
 	}})
 }
 
@@ -228,7 +245,7 @@ func (l *line) Ping(e call.Ping) {
 			status = 408 // Nobody is where the phone was.
 		}
 		if status == 408 || status == 481 {
-			l.post(call.Gone{Leg: e.Leg, Status: status})
+			l.call.Post(call.Gone{Leg: e.Leg, Status: status})
 		}
 	}})
 }
@@ -245,7 +262,7 @@ func (l *line) forwarded(to *leg, r *dialog.Request, resp *sip.Message, err erro
 	}
 	if status == 408 || status == 481 {
 		r.Respond(480, nil, "", nil)
-		l.post(call.Gone{Leg: to.which, Status: status})
+		l.call.Post(call.Gone{Leg: to.which, Status: status})
 		return
 	}
 	if status == 401 || status == 407 || status >= 300 && status < 400 {
@@ -257,9 +274,9 @@ func (l *line) forwarded(to *leg, r *dialog.Request, resp *sip.Message, err erro
 // Release implements engine.Line.
 func (l *line) Release(e call.Release) {
 	if g := l.legs[e.Leg]; g != nil {
-		g.mu.Lock()
+		g.line.mu.Lock()
 		g.stopTimer()
-		g.mu.Unlock()
+		g.line.mu.Unlock()
 		g.session.Release()
 	}
 }

@@ -28,13 +28,13 @@ type Done struct {
 }
 
 // Open implements engine.Signaller.
-func (s *Signaller) Open(id call.ID, o *call.Order, post func(call.Event) bool) engine.Line {
+func (s *Signaller) Open(r *engine.Running) engine.Line {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.Forget {
 		s.lines = s.lines[:0]
 	}
-	l := &Line{ID: id, Order: o, all: s, post: post, callID: "sip-" + strconv.Itoa(len(s.lines)+1) + "@lab"}
+	l := &Line{ID: r.ID(), Order: r.Order(), all: s, post: r.Post, callID: "sip-" + strconv.Itoa(len(s.lines)+1) + "@lab"}
 	s.lines = append(s.lines, l)
 	return l
 }
@@ -72,6 +72,8 @@ type Line struct {
 	all    *Signaller
 	post   func(call.Event) bool
 	callID string
+
+	answered [call.NumLegs]bool // guarded by all.mu
 }
 
 func (l *Line) note(e call.Effect) {
@@ -131,6 +133,13 @@ func (l *Line) Ping(e call.Ping) { l.note(e) }
 // Release implements engine.Line.
 func (l *Line) Release(e call.Release) { l.note(e) }
 
+// Dialog implements engine.Line.
+func (l *Line) Dialog(leg call.Leg) (call.DialogID, bool) {
+	l.all.mu.Lock()
+	defer l.all.mu.Unlock()
+	return call.DialogID{SIPCallID: l.callID, LocalTag: "Ours", RemoteTag: "Theirs"}, l.answered[leg]
+}
+
 func (l *Line) response(status int, phrase string) call.Response {
 	return call.Response{SIPCallID: l.callID, Status: status, Line: fmt.Sprintf("SIP/2.0 %d %s", status, phrase), At: time.Now()}
 }
@@ -149,7 +158,9 @@ func (l *Line) Answer(status int, phrase string) {
 func (l *Line) AnswerOn(leg call.Leg) {
 	r := l.response(200, "OK")
 	r.Leg = leg
-	r.Dialog = &call.DialogID{SIPCallID: r.SIPCallID, LocalTag: "Ours", RemoteTag: "Theirs"}
+	l.all.mu.Lock()
+	l.answered[leg] = true
+	l.all.mu.Unlock()
 	l.post(call.Answered{Response: r, SDP: call.GoodSDP})
 }
 

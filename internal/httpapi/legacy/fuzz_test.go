@@ -14,6 +14,7 @@ import (
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/control"
+	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
 )
@@ -35,7 +36,7 @@ func (r *recorder) Transfer(_ context.Context, _ auth.Principal, p control.Trans
 	return nil
 }
 
-func (r *recorder) Status(_ context.Context, _ auth.Principal, s control.StatusRequest) (*call.Call, bool, error) {
+func (r *recorder) Status(_ context.Context, _ auth.Principal, s control.StatusRequest) (*engine.Running, bool, error) {
 	r.status = &s
 	return nil, false, nil
 }

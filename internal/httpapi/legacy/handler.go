@@ -21,6 +21,7 @@ import (
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/control"
+	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
 )
 
@@ -29,7 +30,7 @@ import (
 type Control interface {
 	Place(context.Context, auth.Principal, control.PlaceRequest) (call.ID, error)
 	Transfer(context.Context, auth.Principal, control.TransferRequest) error
-	Status(context.Context, auth.Principal, control.StatusRequest) (*call.Call, bool, error)
+	Status(context.Context, auth.Principal, control.StatusRequest) (*engine.Running, bool, error)
 	Limits() control.Limits
 }
 

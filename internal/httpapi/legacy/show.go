@@ -35,13 +35,14 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, p auth.Principal,
 	if err != nil {
 		return err
 	}
-	c, ok, err := h.Control.Status(r.Context(), p, q.request(who))
+	running, ok, err := h.Control.Status(r.Context(), p, q.request(who))
 	switch {
 	case err != nil:
 		return err
-	case ok && c.Order.Mode == call.ByStay:
-		writeXML(w, http.StatusOK, appendDialogs(nil, c))
+	case ok && running.Order().Mode == call.ByStay:
+		writeXML(w, http.StatusOK, appendDialogs(nil, running))
 	case ok:
+		c := running.Snapshot()
 		writeXML(w, http.StatusOK, appendRows(make([]byte, 0, sizeOfRows(c.Rows)), c.Rows))
 	case strings.EqualFold(q.or("sipMethod", control.MethodRefer), control.MethodRefer):
 		writeXML(w, http.StatusOK, appendRows(nil, nil))

@@ -3,7 +3,6 @@ package dialog
 import (
 	"errors"
 	"slices"
-	"weak"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/transaction"
@@ -19,21 +18,20 @@ func (s *Session) success(tx *transaction.Client, resp *sip.Message) {
 		return
 	}
 	s.mu.Lock()
-	describe := s.describe
+	gone := s.setup == nil
 	s.mu.Unlock()
-	if describe == nil {
-		return // Failed long ago; nothing is left to make an ACK from.
+	if gone {
+		return // Failed long ago.
 	}
-	o := describe()
-	d, err := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
+	d, err := fromResponse(s.describe(), resp)
 	s.mu.Lock()
 	// A 2xx to an INVITE that was challenged since comes from a fork too.
-	first := s.outcome == pending && d.inviteSeq == s.seq
+	first := s.outcome == pending && s.invited(d.inviteSeq)
 	if first {
 		d.follow(s.find(tag))
 		d.confirm(s.reliableOf(tag))
-		s.outcome, s.dialog, s.early, s.auth, s.tx = answered, d, nil, nil, weak.Make(tx)
-		s.forgetReliable()
+		s.dialog, s.setup.tx = d, tx
+		s.finish(answered)
 	}
 	s.mu.Unlock()
 	switch {
@@ -78,7 +76,7 @@ func (s *Session) establish(resp *sip.Message, hop []transport.Target, err error
 
 // resolveDialog finds the next hop of a dialog that nobody else knows yet.
 func (ua *UA) resolveDialog(d *Dialog, then func([]transport.Target, error)) {
-	u, err := ua.route(d)
+	u, err := ua.route(thaw(d.text))
 	if err != nil {
 		then(nil, err)
 		return
@@ -86,10 +84,10 @@ func (ua *UA) resolveDialog(d *Dialog, then func([]transport.Target, error)) {
 	ua.resolve(u, then)
 }
 
-// route is the URI by which requests inside d go.
-func (ua *UA) route(d *Dialog) (sip.URI, error) {
-	u, err := d.nextHop()
-	if err == nil && len(d.routes) == 0 {
+// route is the URI by which requests inside a dialog go.
+func (ua *UA) route(p parts) (sip.URI, error) {
+	u, err := p.nextHop()
+	if err == nil && len(p.routes) == 0 {
 		u = ua.hopOf(u, true)
 	}
 	return u, err
@@ -110,8 +108,8 @@ func (s *Session) Ack(contentType string, body []byte) {
 	}
 	ack, hop := s.ua.ackBytes(req, s.hop[0]), s.hop
 	s.ackSent = true
-	if tx := s.tx.Value(); tx != nil {
-		tx.Keep(ack)
+	if s.setup != nil && s.setup.tx != nil {
+		s.setup.tx.Keep(ack)
 	}
 	s.mu.Unlock()
 	s.ua.send(hop, ack)
@@ -122,9 +120,9 @@ func (s *Session) Ack(contentType string, body []byte) {
 // it goes to a host for which they are not: straight to the phone when the proxy has
 // not recorded itself (row U17). s.mu is held.
 func (s *Session) ackOf(d *Dialog, seq uint32, hop []transport.Target) *sip.Message {
-	req := d.requestWith(sip.ACK, seq)
-	if seq == s.seq && isBound(hop, s.bound) {
-		addCredentials(req, s.answers)
+	req := s.request(d, sip.ACK, seq)
+	if s.invited(seq) && isBound(hop, s.bound) {
+		addCredentials(req, s.setup.answers)
 	}
 	return req
 }

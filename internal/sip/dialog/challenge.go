@@ -1,22 +1,15 @@
 package dialog
 
 import (
-	"weak"
-
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/digest"
-	"callcontroller/internal/sip/transaction"
 )
 
 func (s *Session) reject(resp *sip.Message) {
 	s.mu.Lock()
-	was := s.outcome
-	if was == pending {
-		s.outcome, s.early, s.auth = over, nil, nil
-		s.forgetReliable()
-	}
+	was := s.finish(over)
 	s.mu.Unlock()
-	if was == pending {
+	if was {
 		s.user.Rejected(s, resp)
 	}
 }
@@ -25,19 +18,19 @@ func (s *Session) reject(resp *sip.Message) {
 // that it then is.
 func (s *Session) challenged(resp *sip.Message) {
 	s.mu.Lock()
-	describe := s.describe
-	if s.outcome != pending || s.cancel != nil || describe == nil {
+	if !s.calling() {
 		s.mu.Unlock()
 		s.reject(resp)
 		return
 	}
-	s.tx = weak.Pointer[transaction.Client]{}
-	if s.auth == nil {
-		s.auth = s.ua.attempt(s.account, s.hop, s.bound)
+	x := s.setup
+	x.tx = nil
+	if x.auth == nil {
+		x.auth = s.ua.attempt(s.account, s.hop, s.bound)
 	}
-	auth := s.auth
+	auth := x.auth
 	s.mu.Unlock()
-	o := describe()
+	o := s.describe()
 	credentials, err := s.answer(auth, resp, sip.INVITE, o.Target.String())
 	if err != nil {
 		s.ua.config.Log.Warn("SIP challenge not answered", "sip_call_id", s.sipCallID, "status", resp.Status, "error", err)
@@ -50,9 +43,11 @@ func (s *Session) challenged(resp *sip.Message) {
 // restart sends the INVITE anew, after a response that is told as progress.
 func (s *Session) restart(o Outgoing, resp *sip.Message, credentials []digest.Field) {
 	s.mu.Lock()
-	s.seq++
-	s.early, s.tx = nil, weak.Pointer[transaction.Client]{}
-	s.forgetReliable()
+	if x := s.setup; x != nil {
+		x.seq++
+		x.early, x.tx = nil, nil
+		s.forgetReliable()
+	}
 	s.mu.Unlock()
 	s.user.Progress(s, resp)
 	s.sendInvite(o, credentials)

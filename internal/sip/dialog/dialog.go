@@ -10,13 +10,6 @@ import (
 	"callcontroller/internal/sip"
 )
 
-// LocalTag is the tag on our side of a dialog: a type of its own, so that it cannot
-// be swapped with the other one.
-type LocalTag string
-
-// RemoteTag is the tag on the peer's side of a dialog.
-type RemoteTag string
-
 // maxRoutes bounds a route set; a path through more proxies is a loop or an attack.
 const maxRoutes = 32
 
@@ -24,18 +17,14 @@ const maxRoutes = 32
 // 12.1.1 asks for.
 var errNoContact = errors.New("no Contact that can be read in the response that makes the dialog")
 
-// Dialog is the state of RFC 3261 section 12: what a request inside it is made
-// from. It is plain data; a Session guards it.
+// Dialog is the state of RFC 3261 section 12: what a request inside it is made from,
+// but for the Call-ID and the local tag, which the Session has. It is plain data; a
+// Session guards it.
 type Dialog struct {
 	peer
-	SIPCallID string
-	LocalTag  LocalTag
-
-	local, remote string   // From and To of our requests, tags included
-	routes        []string // the route set, in the order in which it is sent
-	target        string   // the remote target: the peer's Contact URI
-	inviteSeq     uint32   // of our INVITE that made it, for the ACK
-	localSeq      uint32
+	inviteSeq uint32 // of our INVITE that made it, for the ACK
+	localSeq  uint32
+	text      string // see parts
 }
 
 // peer is the other side of a dialog, and all that is kept of an early one: the
@@ -47,29 +36,41 @@ type peer struct {
 	settled   bool // its offer was answered in a PRACK
 }
 
+// set takes new texts. RemoteTag is one of them.
+func (d *Dialog) set(p parts, tag string) {
+	d.text = p.freeze()
+	d.RemoteTag = RemoteTag(within(d.text, tag))
+}
+
 // fromResponse makes the dialog that a response to an INVITE of ours creates
-// (section 12.1.2). ours has what the INVITE said: Call-ID, From, and as target its
-// Request-URI, which stands in, with errNoContact, when there is no usable Contact:
-// the dialog is good enough to be ended.
-func fromResponse(ours Dialog, resp *sip.Message) (*Dialog, error) {
-	d := &ours
-	d.RemoteTag = RemoteTag(strings.Clone(resp.ToTag()))
-	d.remote = strings.Clone(resp.Get(sip.To))
-	d.inviteSeq = seqOf(resp)
-	d.localSeq = d.inviteSeq
-	for r := range resp.Values(sip.RecordRoute) {
-		if len(d.routes) == maxRoutes {
-			return d, fmt.Errorf("more than %d Record-Route values", maxRoutes)
-		}
-		d.routes = append(d.routes, strings.Clone(r))
+// (section 12.1.2). o is what the INVITE was made from. Its Request-URI stands in as
+// target, with errNoContact, when there is no usable Contact: the dialog is good enough
+// to be ended.
+func fromResponse(o Outgoing, resp *sip.Message) (*Dialog, error) {
+	d := &Dialog{inviteSeq: seqOf(resp), localSeq: seqOf(resp)}
+	p := parts{remote: resp.Get(sip.To), target: o.Target.String()}
+	if rest, ok := strings.CutPrefix(p.remote, o.To.String()); ok && isParams(rest) {
+		p.remote = rest
 	}
-	slices.Reverse(d.routes)
+	err := p.answered(resp)
+	d.set(p, resp.ToTag())
+	return d, err
+}
+
+// answered takes the route set and the remote target.
+func (p *parts) answered(resp *sip.Message) error {
+	p.routes = slices.Collect(resp.Values(sip.RecordRoute))
+	slices.Reverse(p.routes)
+	if len(p.routes) > maxRoutes {
+		p.routes = p.routes[:maxRoutes]
+		return fmt.Errorf("more than %d Record-Route values", maxRoutes)
+	}
 	contact, ok := resp.Contact()
 	if !ok || !contact.URI.IsSIP() {
-		return d, errNoContact
+		return errNoContact
 	}
-	d.setTarget(contact.URI)
-	return d, nil
+	p.target = targetOf(contact.URI)
+	return nil
 }
 
 // seqOf is the CSeq number of a message that has been found valid.
@@ -80,36 +81,62 @@ func seqOf(m *sip.Message) uint32 {
 
 // fromRequest makes the dialog of an INVITE that came to us (section 12.1.1).
 func fromRequest(req *sip.Message, tag LocalTag) (*Dialog, error) {
-	d := &Dialog{
-		peer:      peer{RemoteTag: RemoteTag(strings.Clone(req.FromTag())), heard: true},
-		SIPCallID: strings.Clone(req.Get(sip.CallID)),
-		LocalTag:  tag,
-		local:     req.Get(sip.To) + ";tag=" + string(tag),
-		remote:    strings.Clone(req.Get(sip.From)),
-	}
 	cseq, err := req.CSeq()
 	if err != nil {
 		return nil, err
-	}
-	d.remoteSeq = cseq.Seq
-	for r := range req.Values(sip.RecordRoute) {
-		if len(d.routes) < maxRoutes {
-			d.routes = append(d.routes, strings.Clone(r))
-		}
 	}
 	contact, ok := req.Contact()
 	if !ok || !contact.URI.IsSIP() {
 		return nil, errNoContact
 	}
-	d.setTarget(contact.URI)
+	p := parts{local: req.Get(sip.To) + ";tag=" + tag.String(), remote: req.Get(sip.From), target: targetOf(contact.URI)}
+	for r := range req.Values(sip.RecordRoute) {
+		if len(p.routes) < maxRoutes {
+			p.routes = append(p.routes, r)
+		}
+	}
+	d := &Dialog{peer: peer{heard: true, remoteSeq: cseq.Seq}}
+	d.set(p, req.FromTag())
 	return d, nil
 }
 
-// setTarget makes u the remote target. What a Request-URI may not hold (section
-// 19.1.1, table 1) is left out.
-func (d *Dialog) setTarget(u sip.URI) {
-	u.Headers = ""
-	d.target = u.String()
+// parts gives the texts of a dialog of the session.
+func (s *Session) parts(d *Dialog) parts {
+	p := thaw(d.text)
+	if p.local != "" {
+		return p
+	}
+	o := s.describe()
+	p.local = s.from(o)
+	if isParams(p.remote) {
+		p.remote = o.To.String() + p.remote
+	}
+	return p
+}
+
+// isParams tells parameters of a To, or none, from a whole To.
+func isParams(text string) bool { return text == "" || text[0] == ';' }
+
+// request makes a request inside a dialog with that CSeq number.
+func (s *Session) request(d *Dialog, method string, seq uint32) *sip.Message {
+	req := s.parts(d).request(method)
+	req.Add(sip.CallID, s.sipCallID)
+	req.Add(sip.CSeq, strconv.FormatUint(uint64(seq), 10)+" "+method)
+	return req
+}
+
+// routed tells whether requests pass a proxy.
+func (d *Dialog) routed() bool { return len(thaw(d.text).routes) > 0 }
+
+// retarget makes u the remote target, and tells whether it was another one.
+func (d *Dialog) retarget(u sip.URI) bool {
+	p, target := thaw(d.text), targetOf(u)
+	if p.target == target {
+		return false
+	}
+	p.target = target
+	d.set(p, string(d.RemoteTag))
+	return true
 }
 
 // follow takes over what was heard in the early dialog (nil for none) that d
@@ -126,62 +153,6 @@ func (d *Dialog) confirm(r *reliable) {
 	if r != nil {
 		d.localSeq, d.settled = r.dialog.localSeq, r.dialog.settled
 	}
-}
-
-// Target is the remote target.
-func (d *Dialog) Target() string { return d.target }
-
-// request makes a request inside the dialog (section 12.2.1.1), with the next
-// CSeq number, or with that of the INVITE for an ACK.
-func (d *Dialog) request(method string) *sip.Message {
-	if method != sip.ACK {
-		d.localSeq++
-	}
-	return d.requestWith(method, d.localSeq)
-}
-
-func (d *Dialog) requestWith(method string, seq uint32) *sip.Message {
-	req := sip.NewRequest(method, d.target)
-	routes := d.routes
-	if len(routes) > 0 && !loose(routes[0]) {
-		// A strict router: it becomes the Request-URI, the remote target goes to the
-		// end of the Route.
-		req.RequestURI = strictURI(routes[0])
-		routes = append(slices.Clone(routes[1:]), "<"+d.target+">")
-	}
-	for _, r := range routes {
-		req.Add(sip.Route, r)
-	}
-	req.Add(sip.MaxForwards, "70")
-	req.Add(sip.From, d.local)
-	req.Add(sip.To, d.remote)
-	req.Add(sip.CallID, d.SIPCallID)
-	req.Add(sip.CSeq, strconv.FormatUint(uint64(seq), 10)+" "+method)
-	return req
-}
-
-// nextHop is the URI to which requests go: the first route, else the remote target.
-func (d *Dialog) nextHop() (sip.URI, error) {
-	if len(d.routes) == 0 {
-		return sip.ParseURI(d.target)
-	}
-	a, err := sip.ParseNameAddr(d.routes[0])
-	return a.URI, err
-}
-
-func loose(route string) bool {
-	a, err := sip.ParseNameAddr(route)
-	return err == nil && a.URI.Params.Has("lr")
-}
-
-// strictURI is a route as Request-URI: without what is not allowed there.
-func strictURI(route string) string {
-	a, err := sip.ParseNameAddr(route)
-	if err != nil {
-		return route
-	}
-	a.URI.Headers = ""
-	return a.URI.String()
 }
 
 // The verdicts of receive.

@@ -74,18 +74,17 @@ func token(value string) string {
 func (s *Session) unavailable(tx *transaction.Client, resp *sip.Message) {
 	s.ua.resting.note(tx.Target(), resp)
 	s.mu.Lock()
-	describe := s.describe
-	again := s.outcome == pending && s.cancel == nil && describe != nil && len(s.hop) > 1
+	again := s.calling() && len(s.hop) > 1
 	if again {
-		if s.bound.Addr.IsValid() {
-			s.bound = s.hop[1]
+		if s.bound != nil {
+			s.bound = &s.hop[1]
 		}
-		s.hop, s.auth = s.hop[1:], nil
+		s.hop, s.setup.auth = s.hop[1:], nil
 	}
 	s.mu.Unlock()
 	if !again {
 		s.reject(resp)
 		return
 	}
-	s.restart(describe(), resp, nil)
+	s.restart(s.describe(), resp, nil)
 }

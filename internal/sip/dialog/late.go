@@ -25,9 +25,8 @@ func (l *lingering) Fired(uint8) { l.session.ua.sessions.remove(l.session.localT
 // lateAnswer acknowledges and ends the dialog of a 2xx to an INVITE that was given up.
 func (s *Session) lateAnswer(resp *sip.Message) {
 	s.mu.Lock()
-	describe, hop := s.describe, s.hop
+	hop := s.hop
 	s.mu.Unlock()
-	o := describe()
-	d, _ := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
+	d, _ := fromResponse(s.describe(), resp)
 	s.surplus(hop[0], d)
 }

@@ -42,9 +42,12 @@ func (s *Session) find(tag RemoteTag) *peer {
 		}
 		return nil
 	}
-	for i := range s.early {
-		if s.early[i].RemoteTag == tag {
-			return &s.early[i]
+	if s.setup == nil {
+		return nil
+	}
+	for i := range s.setup.early {
+		if p := &s.setup.early[i]; p.RemoteTag == tag {
+			return p
 		}
 	}
 	return nil
@@ -96,13 +99,13 @@ func (s *Session) dispatch(r *Request) {
 // Respond answers the request. fields are added to what every response has.
 func (r *Request) Respond(status int, fields []sip.Field, contentType string, body []byte) {
 	s := r.session
-	resp := s.ua.response(r.Msg, status, s.localTag, fields)
+	resp := s.ua.response(r.Msg, status, s.localTag.String(), fields)
 	if status < 300 && status > 100 && (r.Msg.Method == sip.INVITE || r.Msg.Method == sip.UPDATE) {
 		resp.Add(sip.Contact, s.contact)
 		s.refresh(r.Msg, func() {})
 	}
 	if status >= 200 && status < 300 && r.Msg.Method == sip.INVITE {
-		s.awaitAck(unacked{r.tx, seqOf(r.Msg)})
+		s.awaitAck(r.tx, seqOf(r.Msg))
 	}
 	if len(body) > 0 {
 		resp.Add(sip.ContentType, contentType)
@@ -143,17 +146,16 @@ func (s *Session) retarget(m *sip.Message) (sip.URI, bool) {
 	if d == nil {
 		return sip.URI{}, false
 	}
-	old := d.target
-	d.setTarget(c.URI)
-	u, err := s.ua.route(d)
-	return u, err == nil && d.target != old && len(d.routes) == 0
+	changed := d.retarget(c.URI)
+	u, err := s.ua.route(thaw(d.text))
+	return u, err == nil && changed && !d.routed()
 }
 
 // awaitAck notes that the ACK of a 2xx is awaited, and of no 2xx before.
-func (s *Session) awaitAck(u unacked) {
+func (s *Session) awaitAck(tx *transaction.Server, seq uint32) {
 	s.mu.Lock()
-	before := s.unacked.tx
-	s.unacked = u
+	before := s.unacked
+	s.unacked, s.unackedSeq = tx, seq
 	s.mu.Unlock()
 	if before != nil {
 		before.Acked()
@@ -170,17 +172,17 @@ func (s *Session) end() {
 }
 
 // noMoreAcks ends the wait for an ACK with the dialog.
-func (s *Session) noMoreAcks() { s.awaitAck(unacked{}) }
+func (s *Session) noMoreAcks() { s.awaitAck(nil, 0) }
 
 // acked takes the ACK of a 2xx to an INVITE of the peer.
 func (s *Session) acked(ack *sip.Message) {
 	s.mu.Lock()
-	tx := s.unacked.tx
-	if tx == nil || s.unacked.seq != seqOf(ack) {
+	tx := s.unacked
+	if tx == nil || s.unackedSeq != seqOf(ack) {
 		s.mu.Unlock()
 		return // That of a 2xx before, or a repetition.
 	}
-	s.unacked = unacked{}
+	s.unacked = nil
 	s.mu.Unlock()
 	tx.Acked()
 	s.user.Acked(s, ack)
@@ -190,7 +192,7 @@ func (s *Session) acked(ack *sip.Message) {
 // or in a dialog that has ended, a missing ACK means nothing.
 func (s *Session) noAck(tx *transaction.Server) {
 	s.mu.Lock()
-	awaited := !s.ended && s.unacked.tx == tx
+	awaited := !s.ended && s.unacked == tx
 	s.mu.Unlock()
 	if !awaited {
 		return

@@ -1,8 +1,6 @@
 package dialog
 
 import (
-	"weak"
-
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/transaction"
 )
@@ -21,9 +19,10 @@ func (q *requester) accepted(c *transaction.Client, resp *sip.Message) {
 	if first {
 		q.over = true
 		q.dialog.inviteSeq = seq
-		s.seq, s.answers, s.tx, s.ackSent = seq, q.answers, weak.Make(c), false
+		x := s.settingUp()
+		x.seq, x.answers, x.tx, s.ackSent = seq, q.answers, c, false
 	}
-	known := seq == s.seq
+	known := s.invited(seq)
 	s.mu.Unlock()
 	switch {
 	case first:

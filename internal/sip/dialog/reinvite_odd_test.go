@@ -54,7 +54,7 @@ func TestAckWithSDP(t *testing.T) {
 		called.invited.Session.Ack("application/sdp", []byte("more"))
 		wantHeard(t, "caller", caller, "OK", sip.INVITE, "ACK more")
 		local, remote := caller.session.Tags()
-		if l, r := called.invited.Session.Tags(); string(local) != string(r) || string(remote) != string(l) {
+		if l, r := called.invited.Session.Tags(); local.String() != string(r) || string(remote) != l.String() {
 			t.Errorf("tags %s, %s at one end and %s, %s at the other", local, remote, l, r)
 		}
 		time.Sleep(time.Minute)

@@ -162,9 +162,8 @@ func inDialog(t *testing.T, answer func(*sip.Message) *sip.Message, test func(*t
 		p.listen(t, n, otherHost)
 		e := newProxied(t, n)
 		i := sip.NameAddr{URI: proxy}
-		e.session = e.ua.Invite(sip.NewCallID(), func() dialog.Outgoing {
-			return dialog.Outgoing{Target: proxy, From: i, To: i, ContactUser: "test"}
-		}, &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
+		e.calls = dialog.Outgoing{Target: proxy, From: i, To: i, ContactUser: "test"}
+		e.session = e.ua.Invite(sip.NewCallID(), &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
 		synctest.Wait()
 		e.session.Ack("", nil)
 		synctest.Wait()

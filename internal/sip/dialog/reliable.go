@@ -50,7 +50,7 @@ func (s *Session) takeReliable(resp *sip.Message, seq uint32) bool {
 	}
 	r.seq = seq
 	// One offer at a time: another fork that makes one too is not going to be joined.
-	r.owed = s.late && len(resp.Body) > 0 && s.owing() == nil
+	r.owed = s.setup.late && len(resp.Body) > 0 && s.owing() == nil
 	d, owed := r.dialog, r.owed
 	s.mu.Unlock()
 	if !owed {
@@ -65,33 +65,32 @@ func (s *Session) reliableOf(tag RemoteTag) *reliable {
 }
 
 func (s *Session) findReliable(is func(r *reliable) bool) *reliable {
-	if s.rare == nil {
+	if s.setup == nil || s.setup.rare == nil {
 		return nil
 	}
-	for i := range s.rare.reliable {
-		if r := &s.rare.reliable[i]; is(r) {
+	for i := range s.setup.rare.reliable {
+		if r := &s.setup.rare.reliable[i]; is(r) {
 			return r
 		}
 	}
 	return nil
 }
 
-// forgetReliable lets go of the early dialogs; s.mu is held.
+// forgetReliable lets go of the early dialogs of the setup; s.mu is held.
 func (s *Session) forgetReliable() {
-	if s.rare != nil {
-		s.rare.reliable = nil
+	if s.setup.rare != nil {
+		s.setup.rare.reliable = nil
 	}
 }
 
 // addReliable makes an early dialog; s.mu is held. A response without a Contact makes
 // one good enough for a PRACK by the way of the INVITE.
 func (s *Session) addReliable(resp *sip.Message) *reliable {
-	rare := s.rarely()
-	if s.describe == nil || len(rare.reliable) == maxEarly || resp.ToTag() == "" {
+	if s.setup == nil || len(s.rarely().reliable) == maxEarly || resp.ToTag() == "" {
 		return nil
 	}
-	o := s.describe()
-	d, _ := fromResponse(Dialog{SIPCallID: s.sipCallID, LocalTag: s.localTag, local: s.from(o), target: o.Target.String()}, resp)
+	rare := s.setup.rare
+	d, _ := fromResponse(s.describe(), resp)
 	rare.reliable = append(rare.reliable, reliable{dialog: d})
 	return &rare.reliable[len(rare.reliable)-1]
 }

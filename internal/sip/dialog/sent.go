@@ -70,11 +70,12 @@ func (q *requester) send(credentials []digest.Field, first bool) {
 		s.mu.Unlock()
 		return // A 2xx came behind the challenge.
 	}
-	req := q.dialog.request(q.sent.Method)
+	q.dialog.localSeq++
+	seq := q.dialog.localSeq
+	req := s.request(q.dialog, q.sent.Method, seq)
 	if first {
 		credentials = preemptive(q.auth, q.sent.Method, req.RequestURI)
 	}
-	seq := q.dialog.localSeq
 	if q.seq = seq; q.sent.Method == sip.INVITE {
 		q.answers = credentials
 	}
@@ -124,6 +125,9 @@ func (q *requester) done(resp *sip.Message, err error) {
 // Failed implements transaction.User.
 func (q *requester) Failed(_ *transaction.Client, err error) { q.done(nil, err) }
 
+// Ended implements transaction.Ender.
+func (q *requester) Ended(c *transaction.Client) { q.session.Ended(c) }
+
 // Response implements transaction.User.
 func (q *requester) Response(c *transaction.Client, resp *sip.Message) {
 	success := resp.Status < 300
@@ -168,16 +172,16 @@ func (q *requester) tooLate() bool {
 // attempt is the digest state of a request to hop, nil when the credentials are
 // not for it: they are answered only to the next hop for which they were
 // configured, never to another host that asks (row U17).
-func (ua *UA) attempt(c *digest.Credentials, hop []transport.Target, bound transport.Target) *digest.Attempt {
+func (ua *UA) attempt(c *digest.Credentials, hop []transport.Target, bound *transport.Target) *digest.Attempt {
 	if c == nil || c.Username == "" || !isBound(hop, bound) {
 		return nil
 	}
-	return ua.nonces.NewAttempt(*c, bound.Addr.String())
+	return ua.nonces.NewAttempt(*c, hop[0].Addr.String())
 }
 
 // isBound tells whether a request to hop goes to the host that bound names.
-func isBound(hop []transport.Target, bound transport.Target) bool {
-	return len(hop) > 0 && bound.Addr.IsValid() && hop[0].Addr == bound.Addr
+func isBound(hop []transport.Target, bound *transport.Target) bool {
+	return len(hop) > 0 && bound != nil && hop[0].Addr == bound.Addr
 }
 
 func preemptive(a *digest.Attempt, method, uri string) []digest.Field {

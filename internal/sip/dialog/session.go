@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"weak"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/digest"
@@ -34,8 +33,16 @@ type User interface {
 	Acked(s *Session, ack *sip.Message)
 }
 
-// Outgoing describes an INVITE. Every try of it, as after a challenge, is made from a
-// description of its own, so that nothing but that is kept while a phone rings.
+// Caller is the User of a session that it begins.
+type Caller interface {
+	User
+	// Outgoing describes the INVITE, the same each time, as long as the session lives.
+	// It must not call the session.
+	Outgoing() Outgoing
+}
+
+// Outgoing describes an INVITE. Every try of it, as after a challenge, and our From in
+// its dialog are made from a description of their own, so that nothing of it is kept.
 type Outgoing struct {
 	Target      sip.URI      // Request-URI
 	From, To    sip.NameAddr // without tags
@@ -56,49 +63,22 @@ type Session struct {
 	user    User
 	account *digest.Credentials // shared, never changed; nil for none
 
-	mu        sync.Mutex
-	describe  func() Outgoing // nil when the attempt has failed, or was not ours
-	seq       uint32          // CSeq number of the INVITE as sent last, or of the re-INVITE that got a 2xx last
-	auth      *digest.Attempt
-	answers   []digest.Field                   // the credentials that this INVITE carried
-	tx        weak.Pointer[transaction.Client] // of this INVITE; its layer holds it as long as it lives
-	hop       []transport.Target               // where requests inside the dialog go
-	bound     transport.Target                 // the hop for which account is; zero when it is for none
-	contact   string                           // our own, as sent
-	localTag  LocalTag
 	sipCallID string
-	outcome   outcome
-	cancel    *[]sip.Field // wanted, with these fields
-	dialog    *Dialog      // of the first 2xx
-	early     []peer
-	rare      *rare
-	ackSent   bool // for the last 2xx, which is kept by tx; or not ours to send
-	ended     bool // a BYE was sent or has come
-	late      bool // the INVITE had no SDP: the peer makes the offer
-	lost      bool // the INVITE has ended without a final response, see linger
-	unacked   unacked
-}
+	localTag  LocalTag
 
-// rare is what most sessions never need.
-type rare struct {
-	reliable []reliable
-	forks    []*Dialog // further 2xx, to be ended
-	minSE    uint32    // the interval that a 422 asked for, 0 for none
-}
-
-// rarely gives the room for it; s.mu is held.
-func (s *Session) rarely() *rare {
-	if s.rare == nil {
-		s.rare = new(rare)
-	}
-	return s.rare
-}
-
-// unacked is our 2xx to an INVITE of the peer that has no ACK yet. There is one at
-// most: a further INVITE shows that the peer has the 2xx (section 14.1).
-type unacked struct {
-	tx  *transaction.Server // nil for none
-	seq uint32              // CSeq number of the INVITE
+	mu      sync.Mutex
+	contact string             // our own, as sent
+	hop     []transport.Target // where requests inside the dialog go; shared, never changed
+	bound   *transport.Target  // the hop for which account is; nil when it is for none
+	dialog  *Dialog            // of the first 2xx
+	setup   *setup             // of the INVITE of ours; nil when its transaction is over, or has failed
+	// unacked is our 2xx to an INVITE of the peer that has no ACK yet, nil for none. There
+	// is one at most: a further INVITE shows that the peer has the 2xx (section 14.1).
+	unacked    *transaction.Server
+	unackedSeq uint32 // CSeq number of that INVITE
+	outcome    outcome
+	ackSent    bool // for the last 2xx, which is kept by its transaction; or not ours to send
+	ended      bool // a BYE was sent or has come
 }
 
 // maxEarly bounds the dialogs that one forked INVITE may make.
@@ -113,14 +93,11 @@ const (
 )
 
 // Invite starts a session. Challenges are answered with account, if there is one and
-// the next hop is one for which it is. describe must give the same each time; it and user may be
-// called before Invite returns. sipCallID is the Call-ID, as sip.NewCallID makes it.
-func (ua *UA) Invite(sipCallID string, describe func() Outgoing, account *digest.Credentials, user User) *Session {
-	s := &Session{
-		ua: ua, user: user, account: account, describe: describe, seq: 1,
-		localTag: LocalTag(sip.NewTag()), sipCallID: sipCallID,
-	}
-	o := describe()
+// the next hop is one for which it is. user may be called before Invite returns.
+// sipCallID is the Call-ID, as sip.NewCallID makes it.
+func (ua *UA) Invite(sipCallID string, account *digest.Credentials, user Caller) *Session {
+	s := &Session{ua: ua, user: user, account: account, sipCallID: sipCallID, localTag: newLocalTag(), setup: &setup{seq: 1}}
+	o := user.Outgoing()
 	ua.sessions.add(s.localTag, s)
 	ua.resolve(ua.hopOf(o.Target, false), func(targets []transport.Target, err error) { s.begin(o, targets, err) })
 	return s
@@ -141,19 +118,19 @@ func (s *Session) begin(o Outgoing, targets []transport.Target, err error) {
 	s.hop = targets
 	s.contact = s.ua.contact(o.ContactUser, targets[0])
 	if s.ua.config.Proxy.Host != "" || strings.EqualFold(o.Target.Host, s.ua.config.Domain) {
-		s.bound = targets[0]
+		s.bound = &targets[0]
 	}
 	auth := s.ua.attempt(s.account, targets, s.bound)
 	credentials := preemptive(auth, sip.INVITE, o.Target.String())
 	if len(credentials) > 0 {
-		s.auth = auth // Else a challenge begins a new one.
+		s.setup.auth = auth // Else a challenge begins a new one.
 	}
 	s.mu.Unlock()
 	s.sendInvite(o, credentials)
 }
 
-// request makes the INVITE of RFC 3261 section 8.1.1 but for Via and credentials.
-func (s *Session) request(o Outgoing, seq uint32, t transport.Target) *sip.Message {
+// invite makes the INVITE of RFC 3261 section 8.1.1 but for Via and credentials.
+func (s *Session) invite(o Outgoing, seq uint32, t transport.Target) *sip.Message {
 	req := sip.NewRequest(sip.INVITE, o.Target.String())
 	if p := s.ua.config.Proxy; p.Host != "" {
 		p.Params = p.Params.With("lr", "")
@@ -177,7 +154,7 @@ func (s *Session) request(o Outgoing, seq uint32, t transport.Target) *sip.Messa
 
 // from is our From, tag included.
 func (s *Session) from(o Outgoing) string {
-	o.From.Params = o.From.Params.With("tag", string(s.localTag))
+	o.From.Params = o.From.Params.With("tag", s.localTag.String())
 	return o.From.String()
 }
 
@@ -208,17 +185,19 @@ func (ua *UA) contact(user string, t transport.Target) string {
 // sendInvite sends the INVITE with these credentials.
 func (s *Session) sendInvite(o Outgoing, credentials []digest.Field) {
 	s.mu.Lock()
-	if s.cancel != nil || s.outcome != pending {
+	if !s.calling() {
 		s.mu.Unlock()
 		s.fail(transaction.ErrTimeout)
 		return
 	}
-	s.answers = credentials
-	targets, seq := s.hop, s.seq
+	s.setup.answers = credentials
+	targets, seq := s.hop, s.setup.seq
 	s.mu.Unlock()
-	req := s.request(o, seq, targets[0])
+	req := s.invite(o, seq, targets[0])
 	s.mu.Lock()
-	s.late = len(req.Body) == 0
+	if s.setup != nil {
+		s.setup.late = len(req.Body) == 0
+	}
 	s.mu.Unlock()
 	addCredentials(req, credentials)
 	tx, err := s.ua.layer.Request(req, targets, s)
@@ -233,12 +212,12 @@ func (s *Session) sendInvite(o Outgoing, credentials []digest.Field) {
 // been faster, so that a newer INVITE is under way already.
 func (s *Session) took(tx *transaction.Client, seq uint32) {
 	s.mu.Lock()
-	if s.outcome != pending || s.seq != seq {
+	if s.outcome != pending || !s.invited(seq) {
 		s.mu.Unlock()
 		return
 	}
-	s.tx = weak.Make(tx)
-	cancel := s.cancel
+	s.setup.tx = tx
+	cancel := s.setup.cancel
 	s.mu.Unlock()
 	if cancel != nil {
 		tx.Cancel(*cancel...)
@@ -249,12 +228,12 @@ func (s *Session) took(tx *transaction.Client, seq uint32) {
 // ends: Rejected (usually 487), Failed, or Answered when a 2xx crossed the CANCEL.
 func (s *Session) Cancel(fields ...sip.Field) {
 	s.mu.Lock()
-	if s.outcome != pending || s.cancel != nil {
+	if !s.calling() {
 		s.mu.Unlock()
 		return
 	}
-	s.cancel = &fields
-	tx := s.tx.Value()
+	s.setup.cancel = &fields
+	tx := s.setup.tx
 	s.mu.Unlock()
 	if tx != nil {
 		tx.Cancel(fields...)
@@ -265,7 +244,7 @@ func (s *Session) Cancel(fields ...sip.Field) {
 // whose INVITE was given up lingers for a late 2xx.
 func (s *Session) Release() {
 	s.mu.Lock()
-	lingers := s.lost
+	lingers := s.setup != nil && s.setup.lost
 	s.mu.Unlock()
 	if lingers {
 		s.linger()
@@ -279,17 +258,22 @@ func (s *Session) Release() {
 func (s *Session) Routed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dialog != nil && len(s.dialog.routes) > 0
+	return s.dialog != nil && s.dialog.routed()
 }
 
-// Tags are those of the dialog; the remote one is "" until it stands.
+// Tags are those of the dialog, or of the early dialog that was made last; the remote
+// one is "" before there is any.
 func (s *Session) Tags() (LocalTag, RemoteTag) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dialog == nil {
+	switch {
+	case s.dialog != nil:
+		return s.localTag, s.dialog.RemoteTag
+	case s.setup != nil && len(s.setup.early) > 0:
+		return s.localTag, s.setup.early[len(s.setup.early)-1].RemoteTag
+	default:
 		return s.localTag, ""
 	}
-	return s.localTag, s.dialog.RemoteTag
 }
 
 // SIPCallID is the session's Call-ID.
@@ -298,16 +282,14 @@ func (s *Session) SIPCallID() string { return s.sipCallID }
 // fail ends an attempt that got no final response.
 func (s *Session) fail(err error) {
 	s.mu.Lock()
-	was := s.outcome
-	if was == pending {
-		s.outcome, s.early, s.auth = over, nil, nil
-		s.forgetReliable()
-		if s.lost = len(s.hop) > 0 && errors.Is(err, transaction.ErrTimeout); !s.lost {
-			s.describe = nil // Nothing has left, or nothing arrived.
+	was := s.finish(over)
+	if was && s.setup != nil {
+		if s.setup.lost = len(s.hop) > 0 && errors.Is(err, transaction.ErrTimeout); !s.setup.lost {
+			s.setup = nil // Nothing has left, or nothing arrived.
 		}
 	}
 	s.mu.Unlock()
-	if was == pending {
+	if was {
 		s.user.Failed(s, err)
 	}
 }
@@ -339,11 +321,11 @@ func (s *Session) provisional(tx *transaction.Client, resp *sip.Message) {
 		s.mu.Unlock()
 		return
 	}
-	s.tx = weak.Make(tx) // The response may be faster than the return of Request.
+	s.setup.tx = tx // The response may be faster than the return of Request.
 	if tag := resp.ToTag(); tag != "" && resp.Status > 100 {
 		s.noteEarly(RemoteTag(tag), resp)
 	}
-	cancel := s.cancel
+	cancel := s.setup.cancel
 	s.mu.Unlock()
 	if cancel != nil {
 		tx.Cancel(*cancel...)
@@ -357,16 +339,17 @@ func (s *Session) provisional(tx *transaction.Client, resp *sip.Message) {
 // noteEarly keeps the early dialogs of a fork apart (section 12.1.2); 199 ends one
 // (RFC 6228). s.mu is held.
 func (s *Session) noteEarly(tag RemoteTag, resp *sip.Message) {
-	for i := range s.early {
-		if s.early[i].RemoteTag != tag {
+	x := s.setup
+	for i := range x.early {
+		if x.early[i].RemoteTag != tag {
 			continue
 		}
 		if resp.Status == 199 {
-			s.early = slices.Delete(s.early, i, i+1)
+			x.early = slices.Delete(x.early, i, i+1)
 		}
 		return
 	}
-	if resp.Status != 199 && len(s.early) < maxEarly {
-		s.early = append(s.early, peer{RemoteTag: RemoteTag(strings.Clone(string(tag)))})
+	if resp.Status != 199 && len(x.early) < maxEarly {
+		x.early = append(x.early, peer{RemoteTag: RemoteTag(strings.Clone(string(tag)))})
 	}
 }

@@ -82,8 +82,8 @@ func onInstant(t *testing.T, answer func(req *sip.Message) []*sip.Message, test 
 
 func (i *instant) invite(e *end) *dialog.Session {
 	to := sip.NameAddr{URI: proxy}
-	return i.ua.Invite(sip.NewCallID(), func() dialog.Outgoing { return dialog.Outgoing{Target: proxy, From: to, To: to, ContactUser: "test"} },
-		&digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
+	e.calls = dialog.Outgoing{Target: proxy, From: to, To: to, ContactUser: "test"}
+	return i.ua.Invite(sip.NewCallID(), &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
 }
 
 func challengeOf(req *sip.Message) *sip.Message {

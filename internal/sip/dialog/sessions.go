@@ -1,14 +1,10 @@
 package dialog
 
-import (
-	"hash/maphash"
-	"sync"
-)
+import "sync"
 
 // sessions finds a session by its local tag, which is ours and unique, so that one
 // look-up serves all dialogs that a forked INVITE makes.
 type sessions struct {
-	seed  maphash.Seed
 	shard [64]struct {
 		mu   sync.RWMutex
 		m    map[LocalTag]*Session
@@ -21,17 +17,20 @@ type sessions struct {
 const roomy = 32
 
 func (t *sessions) init() {
-	t.seed = maphash.MakeSeed()
 	for i := range t.shard {
 		t.shard[i].m = make(map[LocalTag]*Session)
 	}
 }
 
-func (t *sessions) index(tag LocalTag) int {
-	return int(maphash.String(t.seed, string(tag)) % uint64(len(t.shard)))
-}
+// index spreads the tags, which are random.
+func (t *sessions) index(tag LocalTag) int { return int(tag % LocalTag(len(t.shard))) }
 
-func (t *sessions) get(tag LocalTag) (*Session, bool) {
+// find gives the session with that tag, as a message has it.
+func (t *sessions) find(text string) (*Session, bool) {
+	tag, ok := parseLocalTag(text)
+	if !ok {
+		return nil, false
+	}
 	s := &t.shard[t.index(tag)]
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -20,7 +20,7 @@ func (ua *UA) foreign(m *sip.Message, from transport.Source) bool {
 	if m.IsRequest() {
 		tag = m.ToTag()
 	}
-	s, ok := ua.sessions.get(LocalTag(tag))
+	s, ok := ua.sessions.find(tag)
 	return ok && !s.sendsTo(from.Addr.Addr()) && !hasAddr(ua.proxyHop, from.Addr.Addr())
 }
 
@@ -29,7 +29,7 @@ func (ua *UA) foreign(m *sip.Message, from transport.Source) bool {
 func (s *Session) sendsTo(a netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.hop) == 0 || hasAddr(s.hop, a) || s.bound.Addr.Addr() == a
+	return len(s.hop) == 0 || hasAddr(s.hop, a) || s.bound != nil && s.bound.Addr.Addr() == a
 }
 
 func hasAddr(hop []transport.Target, a netip.Addr) bool {

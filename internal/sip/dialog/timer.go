@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"callcontroller/internal/sip"
+	"callcontroller/internal/sip/digest"
 )
 
 // timerTag is the option tag of RFC 4028, MinSE the smallest session interval that we
@@ -69,8 +70,8 @@ func (s *Session) addTimer(req *sip.Message, expires uint32) {
 	}
 	s.mu.Lock()
 	least := uint32(0)
-	if s.rare != nil {
-		least = s.rare.minSE
+	if s.setup != nil && s.setup.rare != nil {
+		least = s.setup.rare.minSE
 	}
 	s.mu.Unlock()
 	req.Add(sip.Supported, rel100+", "+timerTag)
@@ -85,17 +86,16 @@ func (s *Session) addTimer(req *sip.Message, expires uint32) {
 func (s *Session) tooSmall(resp *sip.Message) {
 	least := delta(resp.Get(sip.MinSE))
 	s.mu.Lock()
-	describe := s.describe
-	again := s.outcome == pending && s.cancel == nil && describe != nil && s.rarely().minSE == 0 && least > 0
+	again := s.calling() && s.rarely().minSE == 0 && least > 0
+	var auth *digest.Attempt
 	if again {
-		s.rare.minSE = least
+		s.setup.rare.minSE, auth = least, s.setup.auth
 	}
-	auth := s.auth
 	s.mu.Unlock()
 	if !again {
 		s.reject(resp)
 		return
 	}
-	o := describe()
+	o := s.describe()
 	s.restart(o, resp, preemptive(auth, sip.INVITE, o.Target.String()))
 }

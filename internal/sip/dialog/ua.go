@@ -166,7 +166,7 @@ func (ua *UA) Request(in *transaction.Incoming) {
 		ua.outside(in)
 		return
 	}
-	s, ok := ua.sessions.get(LocalTag(tag))
+	s, ok := ua.sessions.find(tag)
 	if !ok || !s.owns(req) {
 		if !ua.spared(in.From) {
 			ua.reply(in, 481)
@@ -178,7 +178,7 @@ func (ua *UA) Request(in *transaction.Incoming) {
 
 // Ack implements transaction.Handler: the ACK of a 2xx that a session sent.
 func (ua *UA) Ack(req *sip.Message) {
-	if s, ok := ua.sessions.get(LocalTag(req.ToTag())); ok && s.owns(req) {
+	if s, ok := ua.sessions.find(req.ToTag()); ok && s.owns(req) {
 		s.acked(req)
 	}
 }
@@ -186,15 +186,18 @@ func (ua *UA) Ack(req *sip.Message) {
 // Orphan implements transaction.Handler: the From tag, which nobody can guess, tells
 // the session, and the CSeq whether it is about its INVITE as sent last.
 func (ua *UA) Orphan(resp *sip.Message) {
-	s, ok := ua.sessions.get(LocalTag(resp.FromTag()))
+	s, ok := ua.sessions.find(resp.FromTag())
 	if !ok || resp.Get(sip.CallID) != s.sipCallID {
 		return
 	}
 	cseq, err := resp.CSeq()
 	s.mu.Lock()
-	tx := s.tx.Value()
-	ours := err == nil && cseq == sip.CSeqValue{Seq: s.seq, Method: sip.INVITE}
-	lost := s.lost
+	ours := err == nil && cseq.Method == sip.INVITE && s.invited(cseq.Seq)
+	var tx *transaction.Client
+	lost := false
+	if ours {
+		tx, lost = s.setup.tx, s.setup.lost
+	}
 	s.mu.Unlock()
 	switch {
 	case !ours:
@@ -223,7 +226,7 @@ func (ua *UA) outside(in *transaction.Incoming) {
 // isOurs tells a request of ours that has come back: somebody has forwarded the called
 // user to us (section 8.2.2.2, row U43).
 func (ua *UA) isOurs(req *sip.Message) bool {
-	s, ok := ua.sessions.get(LocalTag(req.FromTag()))
+	s, ok := ua.sessions.find(req.FromTag())
 	return ok && s.sipCallID == req.Get(sip.CallID)
 }
 
@@ -325,12 +328,12 @@ func field(h sip.Header, value string) sip.Field {
 
 // reply answers without state.
 func (ua *UA) reply(in *transaction.Incoming, status int, fields ...sip.Field) {
-	in.Reply(ua.response(in.Msg, status, LocalTag(in.Tag()), fields))
+	in.Reply(ua.response(in.Msg, status, in.Tag(), fields))
 }
 
 // response makes an answer of this UA to req.
-func (ua *UA) response(req *sip.Message, status int, tag LocalTag, fields []sip.Field) *sip.Message {
-	resp := sip.NewResponse(req, status, "", string(tag))
+func (ua *UA) response(req *sip.Message, status int, tag string, fields []sip.Field) *sip.Message {
+	resp := sip.NewResponse(req, status, "", tag)
 	resp.Fields = append(resp.Fields, fields...)
 	resp.Add(sip.Allow, ua.allow)
 	resp.Add(sip.Server, ua.config.UserAgent)

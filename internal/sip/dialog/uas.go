@@ -2,6 +2,7 @@ package dialog
 
 import (
 	"errors"
+	"strings"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/digest"
@@ -42,14 +43,14 @@ func (ua *UA) Accept(in *transaction.Incoming, o Incoming, user User) *Invitatio
 		ua.reply(in, status, fields...)
 		return nil
 	}
-	tag := LocalTag(sip.NewTag())
+	tag := newLocalTag()
 	d, err := fromRequest(in.Msg, tag)
 	if err != nil {
 		ua.reply(in, 400, field(sip.Warning, "399 "+ua.config.UserAgent+" "+sip.Quote(err.Error())))
 		return nil
 	}
 	i := &Invitation{Msg: in.Msg, Session: &Session{
-		ua: ua, user: user, account: o.Account, dialog: d, localTag: tag, sipCallID: d.SIPCallID,
+		ua: ua, user: user, account: o.Account, dialog: d, localTag: tag, sipCallID: strings.Clone(in.Msg.Get(sip.CallID)),
 		contact: ua.contact(o.ContactUser, in.From.Target),
 		ackSent: true, // An ACK is owed to us, not by us.
 	}}
@@ -83,7 +84,7 @@ func (s *Session) found(hop []transport.Target, err error) {
 	defer s.mu.Unlock()
 	s.hop = hop
 	if known && proxy.Addr == hop[0].Addr {
-		s.bound = hop[0]
+		s.bound = &hop[0]
 	}
 }
 
@@ -92,12 +93,11 @@ func (i *Invitation) settle(o outcome) bool {
 	s := i.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.outcome != pending {
+	if !s.finish(o) {
 		return false
 	}
-	s.outcome = o
 	if o == answered {
-		s.unacked = unacked{i.tx, seqOf(i.Msg)} // As that of a re-INVITE.
+		s.unacked, s.unackedSeq = i.tx, seqOf(i.Msg) // As that of a re-INVITE.
 	}
 	return true
 }
@@ -127,14 +127,14 @@ func (i *Invitation) Reject(status int, fields ...sip.Field) {
 	}
 	s := i.Session
 	s.Release()
-	i.tx.Respond(s.ua.response(i.Msg, status, s.localTag, fields))
+	i.tx.Respond(s.ua.response(i.Msg, status, s.localTag.String(), fields))
 }
 
 // dialogResponse is a response that makes the dialog: it has our Contact, and the
 // Record-Route of the request (section 12.1.1).
 func (i *Invitation) dialogResponse(status int, fields []sip.Field) *sip.Message {
 	s := i.Session
-	resp := s.ua.response(i.Msg, status, s.localTag, fields)
+	resp := s.ua.response(i.Msg, status, s.localTag.String(), fields)
 	for _, f := range i.Msg.Fields {
 		if f.Header == sip.RecordRoute {
 			resp.Add(sip.RecordRoute, f.Value)
@@ -149,7 +149,7 @@ func (i *Invitation) cancelled() {
 		return
 	}
 	s := i.Session
-	i.tx.Respond(s.ua.response(i.Msg, 487, s.localTag, nil))
+	i.tx.Respond(s.ua.response(i.Msg, 487, s.localTag.String(), nil))
 	s.user.Failed(s, ErrCancelled)
 }
 
@@ -159,5 +159,5 @@ func (i *Invitation) Confirmed() bool {
 	s := i.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outcome == answered && s.unacked.tx != i.tx
+	return s.outcome == answered && s.unacked != i.tx
 }

@@ -28,6 +28,7 @@ type end struct {
 	at      netip.AddrPort
 	session *dialog.Session    // of its own call
 	invited *dialog.Invitation // of a call to it
+	calls   dialog.Outgoing    // what it sends
 
 	mu    sync.Mutex
 	heard []string
@@ -38,6 +39,8 @@ func (e *end) note(what string) {
 	defer e.mu.Unlock()
 	e.heard = append(e.heard, what)
 }
+
+func (e *end) Outgoing() dialog.Outgoing { return e.calls }
 
 func (e *end) Progress(_ *dialog.Session, resp *sip.Message) { e.note(resp.Reason) }
 func (e *end) Answered(_ *dialog.Session, resp *sip.Message) { e.note(resp.Reason) }
@@ -103,11 +106,10 @@ func pair(t *testing.T, fields ...sip.Field) (caller, called *end) {
 	})
 	caller = newEnd(t, n, "192.0.2.1", nil)
 	target := called.uri()
-	caller.session = caller.ua.Invite(sip.NewCallID(), func() dialog.Outgoing {
-		return dialog.Outgoing{
-			Target: target, From: sip.NameAddr{URI: caller.uri()}, To: sip.NameAddr{URI: target}, ContactUser: "alice", Fields: fields,
-		}
-	}, &digest.Credentials{Username: "alice", Password: secret.New("x")}, caller)
+	caller.calls = dialog.Outgoing{
+		Target: target, From: sip.NameAddr{URI: caller.uri()}, To: sip.NameAddr{URI: target}, ContactUser: "alice", Fields: fields,
+	}
+	caller.session = caller.ua.Invite(sip.NewCallID(), &digest.Credentials{Username: "alice", Password: secret.New("x")}, caller)
 	synctest.Wait()
 	return caller, called
 }

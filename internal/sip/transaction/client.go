@@ -23,6 +23,10 @@ type User interface {
 	Failed(c *Client, err error)
 }
 
+// Ender is a User that wants to hear when a transaction with a final response is over,
+// after which it brings nothing more.
+type Ender interface{ Ended(c *Client) }
+
 // The states of both client machines (RFC 3261 figures 5 and 6, RFC 6026 figure 1):
 //
 //	INVITE:     calling -> proceeding -> completed -> terminated
@@ -276,8 +280,11 @@ func (c *Client) expire() {
 // end takes a finished transaction out of the layer.
 func (c *Client) end() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.release()
+	c.mu.Unlock()
+	if u, ok := c.user.(Ender); ok {
+		u.Ended(c)
+	}
 }
 
 // release takes the transaction out of the layer and lets go of what it held; c.mu
