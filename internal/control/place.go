@@ -25,7 +25,7 @@ type PlaceRequest struct {
 	Calling string // user or user@host[:port]; its phone rings first
 	Called  string // user or user@host[:port]
 
-	Subject    string // "" for none
+	Subject    string // "" for none; white space around it is left out, as of ConfPIN
 	ConfPIN    string // for the conference that is called; "" for none
 	Forwarding bool   // whether the calling party's forwarding is followed
 
@@ -117,7 +117,7 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		return nil, err
 	}
 	o := &call.Order{
-		Mode: mode, Automatic: c.automatic(called), ConfPIN: r.ConfPIN, Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
+		Mode: mode, Automatic: c.automatic(called), ConfPIN: strings.TrimSpace(r.ConfPIN), Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,

@@ -119,11 +119,10 @@ func (g *leg) refreshed(resp *sip.Message, err error) {
 
 // stretch takes a longer interval that the phone asks for.
 func (g *leg) stretch(resp *sip.Message) {
-	n, err := strconv.ParseUint(resp.Get(sip.MinSE), 10, 31)
 	g.line.mu.Lock()
 	defer g.line.mu.Unlock()
-	if err == nil && g.timer != nil {
-		g.timer.interval = max(g.timer.interval, time.Duration(n)*time.Second)
+	if g.timer != nil {
+		g.timer.interval = max(g.timer.interval, time.Duration(dialog.ParseMinSE(resp))*time.Second)
 	}
 }
 

@@ -47,14 +47,15 @@ func (m *Message) Via() (ViaValue, error) {
 	return ViaValue{}, fmt.Errorf("%w: none there", ErrVia)
 }
 
-// SetTopVia replaces the topmost Via value and keeps those behind it.
+// SetTopVia replaces the topmost Via value and keeps those behind it. It fills a Via
+// without a value that was put there for it.
 func (m *Message) SetTopVia(v ViaValue) {
 	for i := range m.Fields {
 		if m.Fields[i].Header != Via {
 			continue
 		}
 		value := strings.TrimLeft(m.Fields[i].Value, " \t,") // Empty elements are none, as for Values.
-		if value == "" {
+		if value == "" && m.Fields[i].Value != "" {
 			continue
 		}
 		end := indexOutside(value, ',')

@@ -73,8 +73,9 @@ func (p Params) With(name, value string) Params {
 
 // checkParams refuses what cannot be read as parameters: text that does not start
 // with ";", and what would hide whatever is put behind: a quote that does not close,
-// or an angle bracket outside quotes, where no token has one. A backslash escapes in a
-// quoted-string only (RFC 3261 section 25.1).
+// or an angle bracket outside quotes, where no token has one; and control characters,
+// which are not written. A backslash escapes in a quoted-string only (RFC 3261 section
+// 25.1).
 func checkParams(s string) (Params, bool) {
 	s = strings.Trim(s, " \t")
 	if s == "" {
@@ -83,6 +84,8 @@ func checkParams(s string) (Params, bool) {
 	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
+		case isControl(rune(c)):
+			return Params(s), false
 		case quoted && c == '\\':
 			i++
 		case c == '"':

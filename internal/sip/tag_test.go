@@ -28,7 +28,7 @@ func TestTags(t *testing.T) {
 func TestParamsQuotes(t *testing.T) {
 	for value, want := range map[string]bool{
 		`;x="a\\"`: true, `;x="a\\";y="\""`: true, `;x="<"`: true, `;x=\`: true,
-		`;x=\"`: false, `;x="a\"`: false, `;x="\`: false, `;x=<`: false, `;x="";y="`: false,
+		`;x=\"`: false, `;x="a\"`: false, `;x="\`: false, `;x=<`: false, ";x=\r": false, ";x=\"\x00\"": false, ";x=\t1": true, `;x="";y="`: false,
 	} {
 		if _, err := ParseNameAddr("<sip:a@b>" + value); (err == nil) != want {
 			t.Errorf("%s: %v", value, err)

@@ -5,10 +5,17 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"callcontroller/internal/directory"
+	"callcontroller/internal/sip"
 )
 
-// Whatever the text is, it is taken whole or refused with a place; what is taken
-// is safe to stand in a SIP URI and in Basic credentials.
+// FuzzParse: whatever the text is, it is taken whole or refused with a place; what is
+// taken is safe to stand in a SIP URI and in Basic credentials, and written as a file
+// it reads the same.
 func FuzzParse(f *testing.F) {
 	bad, err := os.ReadFile("testdata/mistakes.yaml")
 	if err != nil {
@@ -32,6 +39,35 @@ func FuzzParse(f *testing.F) {
 				strings.Count(user.Identity, "@") != 1 || strings.ContainsAny(user.Name, "@: /") {
 				t.Errorf("taken: %+v", user)
 			}
+			u, err := sip.ParseNameAddr(sip.Quote(user.DisplayName) + "<sip:" + sip.EscapeUser(user.Name) + "@" + user.Identity[strings.IndexByte(user.Identity, '@')+1:] + ">")
+			if err != nil || sip.Unescape(u.URI.User) != user.Name || u.Display != user.DisplayName || u.Params != "" || u.URI.Params != "" || u.URI.Headers != "" {
+				t.Errorf("%+v becomes %+v, %v", user, u, err)
+			}
+		}
+		want := plain(users)
+		written, err := yaml.Marshal(map[string]any{"users": want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parse("users.yaml", written, "lab.test")
+		if d := cmp.Diff(want, plain(again)); d != "" || err != nil {
+			t.Errorf("%q is written as %q: %v\n%s", text, written, err, d)
 		}
 	})
+}
+
+// plain gives the users with their secrets, as they stand in a file.
+func plain(users []directory.User) []map[string]any {
+	all := []map[string]any{}
+	for _, u := range users {
+		m := map[string]any{"name": u.Name, "display_name": u.DisplayName, "identity": u.Identity, "pin": u.PIN.Reveal()}
+		if len(u.Aliases) > 0 {
+			m["aliases"] = u.Aliases
+		}
+		if u.SIP.Username != "" {
+			m["sip"] = map[string]any{"username": u.SIP.Username, "password": u.SIP.Password.Reveal(), "ha1": u.SIP.HA1.Reveal()}
+		}
+		all = append(all, m)
+	}
+	return all
 }

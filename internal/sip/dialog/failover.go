@@ -29,7 +29,7 @@ type resting struct {
 
 // note takes a 503 of t.
 func (r *resting) note(t transport.Target, resp *sip.Message) {
-	wait := min(time.Duration(delta(token(resp.Get(sip.RetryAfter))))*time.Second, maxRest)
+	wait := min(time.Duration(delta(resp.Get(sip.RetryAfter)))*time.Second, maxRest)
 	if wait == 0 {
 		return
 	}
@@ -57,16 +57,6 @@ func (r *resting) awake(targets []transport.Target) []transport.Target {
 		list = append(list, t)
 	}
 	return list
-}
-
-// token is a value before its parameters and comment, "120 (busy);duration=60".
-func token(value string) string {
-	for i := range len(value) {
-		if c := value[i]; c == ';' || c == ' ' || c == '(' {
-			return value[:i]
-		}
-	}
-	return value
 }
 
 // unavailable takes a 503: the next hop that is left is tried once (RFC 3263 section

@@ -2,6 +2,7 @@ package dialog
 
 import (
 	"strconv"
+	"strings"
 
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/digest"
@@ -23,24 +24,25 @@ type Timer struct {
 
 // ParseTimer reads the Session-Expires of a message; the zero Timer when there is none.
 func ParseTimer(m *sip.Message) Timer {
-	value, params := m.Get(sip.SessionExpires), sip.Params("")
-	for i := range len(value) {
-		if value[i] == ';' {
-			value, params = value[:i], sip.Params(value[i:])
-			break
-		}
+	value := m.Get(sip.SessionExpires)
+	params := sip.Params("")
+	if i := strings.IndexByte(value, ';'); i >= 0 {
+		params = sip.Params(value[i:])
 	}
-	seconds := delta(value)
 	role, _ := params.Get("refresher")
-	return Timer{Expires: seconds, UAC: role == "uac", UAS: role == "uas"}
+	return Timer{Expires: delta(value), UAC: strings.EqualFold(role, "uac"), UAS: strings.EqualFold(role, "uas")}
 }
 
-// delta reads a number of seconds, 0 for what is none.
-func delta(text string) uint32 {
-	for text != "" && text[len(text)-1] == ' ' {
-		text = text[:len(text)-1]
+// ParseMinSE reads the Min-SE of a message (section 5) in seconds, 0 when there is none.
+func ParseMinSE(m *sip.Message) uint32 { return delta(m.Get(sip.MinSE)) }
+
+// delta reads the number of seconds before parameters and comment, as in "120
+// (busy);duration=60", 0 for what is none.
+func delta(value string) uint32 {
+	if i := strings.IndexAny(value, "; \t("); i >= 0 {
+		value = value[:i]
 	}
-	n, err := strconv.ParseUint(text, 10, 31)
+	n, err := strconv.ParseUint(value, 10, 31)
 	if err != nil {
 		return 0
 	}
@@ -84,7 +86,7 @@ func (s *Session) addTimer(req *sip.Message, expires uint32) {
 // tooSmall answers a 422 with one more INVITE, with the interval that it asks for
 // (section 7.3).
 func (s *Session) tooSmall(resp *sip.Message) {
-	least := delta(resp.Get(sip.MinSE))
+	least := ParseMinSE(resp)
 	s.mu.Lock()
 	again := s.calling() && s.rarely().minSE == 0 && least > 0
 	var auth *digest.Attempt
