@@ -99,13 +99,14 @@ func (v *validator) listen(key string, list []Listen) {
 	}
 }
 
-// plainHTTP keeps passwords off the wire: only trusted peers, which send none, have
-// a use for plain HTTP from elsewhere.
+// plainHTTP keeps passwords off the wire: only Digest and trusted peers, which send
+// none, have a use for plain HTTP from elsewhere.
 func (v *validator) plainHTTP() {
-	for i, l := range v.config.HTTP.Listen {
-		if l.Scheme == "http" && !l.IsLoopback() && len(v.config.HTTP.Trusted) == 0 {
+	c := v.config.HTTP
+	for i, l := range c.Listen {
+		if l.Scheme == "http" && !l.IsLoopback() && len(c.Trusted) == 0 && len(c.Digest) == 0 {
 			v.fault("http.listen", i, l.String(), "is plain HTTP that others can reach, where no password is taken: "+
-				"use https://, or 127.0.0.1, or name the networks that need no password in http.trusted")
+				"use https://, or 127.0.0.1, or offer Digest in http.digest, or name the networks that need no password in http.trusted")
 		}
 	}
 }

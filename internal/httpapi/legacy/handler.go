@@ -71,7 +71,12 @@ func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 		httpapi.Text(w, http.StatusForbidden, auth.ErrInsecure.Error())
 		return
 	}
-	for _, challenge := range h.Auth.Challenge(r) {
+	if slow, ok := errors.AsType[*auth.SlowDownError](err); ok {
+		w.Header().Set("Retry-After", seconds(slow.After))
+		httpapi.Text(w, http.StatusTooManyRequests, slow.Error())
+		return
+	}
+	for _, challenge := range h.Auth.Challenge(r, err) {
 		w.Header().Add("WWW-Authenticate", challenge)
 	}
 	httpapi.Text(w, http.StatusUnauthorized, "pin mismatch")
