@@ -279,17 +279,3 @@ func FuzzBasicHeader(f *testing.F) {
 		}
 	})
 }
-
-// The three ways to be refused cost the same; compare the lines.
-func BenchmarkRefused(b *testing.B) {
-	for name, userinfo := range map[string]string{"wrong PIN": "201:wrong", "unknown user": "999:wrong", "no PIN": "203:wrong"} {
-		b.Run(name, func(b *testing.B) {
-			c, r := chain("10.0.0.0/8"), request(overTLS, stranger, basic(userinfo))
-			for b.Loop() {
-				if _, err := c.Authenticate(r); err == nil {
-					b.Fatal("accepted")
-				}
-			}
-		})
-	}
-}
