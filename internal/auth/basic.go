@@ -108,7 +108,7 @@ func (b *Basic) takeTurn(ctx context.Context) error {
 	case b.turns <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return &SlowDownError{After: hashingPatience}
+		return &SlowDownError{After: hashingPatience, Reason: "too many log-ins at once"}
 	}
 }
 

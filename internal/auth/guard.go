@@ -54,13 +54,17 @@ func NewGuard(failures int) *Guard {
 	return g
 }
 
-// SlowDownError is for who has failed too often. The answer is 429 with Retry-After,
-// and no challenge: whether the PIN is right was not looked at.
-type SlowDownError struct{ After time.Duration }
+// SlowDownError is for who has failed too often, or waited too long for his turn. The
+// answer is 429 with Retry-After, and no challenge: whether the PIN is right was not
+// looked at.
+type SlowDownError struct {
+	After  time.Duration
+	Reason string // "too many ...", for the client
+}
 
 // Error implements error.
 func (e *SlowDownError) Error() string {
-	return fmt.Sprintf("too many failed log-ins; try again in %d seconds", int64((e.After+time.Second-1)/time.Second))
+	return fmt.Sprintf("%s; try again in %d seconds", e.Reason, int64((e.After+time.Second-1)/time.Second))
 }
 
 // attempt is one log-in. Names are kept as hashes, so that a long one takes no memory.
@@ -109,7 +113,7 @@ func (a attempt) admit() error {
 		wait = max(g.wait(g.sources.find(a.source), now), g.wait(g.users.find(a.user), now))
 	}
 	if wait > 0 {
-		return &SlowDownError{After: wait}
+		return &SlowDownError{After: wait, Reason: "too many failed log-ins"}
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func BenchmarkZ11Refusals(b *testing.B) {
 	for name, user := range map[string]directory.User{
 		"plain":    {PIN: right},
 		"ha1":      {PINHA1: pin.HA1s("201", "lab.test", right)},
-		"argon2id": {PINHash: secret.New("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$3l4S71NdlrlSYqS8Bis7cqnhiUSKzyoirtWjOgV+5TE")},
+		"argon2id": {PINHash: hash1234},
 	} {
 		disabled := user
 		user.Name, disabled.Name, disabled.Disabled = "201", "205", true

@@ -38,7 +38,7 @@ func TestR04Z10Refusals(t *testing.T) {
 		{auth.ErrRefused, 401, []string{"One", "Two"}, "", "pin mismatch"},
 		{auth.ErrStale, 401, []string{"One", "Two"}, "", "pin mismatch"},
 		{auth.ErrInsecure, 403, nil, "", "Basic authentication needs HTTPS"},
-		{&auth.SlowDownError{After: 1500 * time.Millisecond}, 429, nil, "2", "too many failed log-ins; try again in 2 seconds"},
+		{&auth.SlowDownError{After: 1500 * time.Millisecond, Reason: "too many failed log-ins"}, 429, nil, "2", "too many failed log-ins; try again in 2 seconds"},
 	} {
 		w := httptest.NewRecorder()
 		h := &legacy.Handler{Auth: refusal{tt.err}}
