@@ -14,6 +14,7 @@ import (
 type credentials struct {
 	username, realm, nonce, uri, response string
 	algorithm                             string // "" for MD5
+	alg                                   rfc7616.Algorithm
 	qop, nc, cnonce                       string
 	userhash                              string
 	extended                              string // username*
@@ -21,8 +22,9 @@ type credentials struct {
 }
 
 // parseCredentials reads what stands behind the scheme. It tells false when that is
-// malformed, names a parameter twice, lacks one, or has a quality of protection other
-// than auth. Whether no qop at all is in order is the matter of the caller.
+// malformed, names a parameter twice, lacks one, or has an unknown algorithm or a quality
+// of protection other than auth. Whether no qop at all is in order is the matter of the
+// caller.
 func parseCredentials(text string) (c credentials, ok bool) {
 	p := rfc7616.NewParams(text)
 	seen := map[string]bool{}
@@ -85,6 +87,10 @@ func (c *credentials) complete() bool {
 		c.username = name
 	}
 	if c.username == "" || !utf8.ValidString(c.username) || c.nonce == "" || c.uri == "" || strings.EqualFold(c.userhash, "true") {
+		return false
+	}
+	var known bool
+	if c.alg, known = rfc7616.FindAlgorithm(c.algorithm); !known {
 		return false
 	}
 	if c.qop == "" {

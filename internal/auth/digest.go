@@ -43,19 +43,15 @@ func (d *Digest) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, err
 	}
 	c, ok := parseCredentials(r.Header.Get("Authorization")[len("Digest"):])
-	if !ok || c.realm != d.Realm || c.qop == "" && !d.legacy || !sameTarget(c.uri, r.RequestURI) {
-		return Principal{}, ErrRefused
-	}
-	alg, known := rfc7616.FindAlgorithm(c.algorithm)
 	n, ours := d.nonces.read(c.nonce)
-	if !ours || !known || !slices.Contains(d.hashes, alg.Hash) || alg.Session && c.qop == "" {
+	if !ok || !ours || !d.takes(&c) || !sameTarget(c.uri, r.RequestURI) {
 		return Principal{}, ErrRefused
 	}
 	a := d.Guard.attempt(r, c.username)
 	if err := a.admit(); err != nil {
 		return Principal{}, err
 	}
-	user, right := d.verify(&c, alg, r.Method)
+	user, right := d.verify(&c, r.Method)
 	if !right {
 		a.failed()
 		return Principal{}, ErrRefused
@@ -65,6 +61,12 @@ func (d *Digest) Authenticate(r *http.Request) (Principal, error) {
 	}
 	a.succeeded()
 	return principalOf(user), nil
+}
+
+// takes tells whether credentials are of a kind that was offered. A session key needs a
+// cnonce, which only goes with qop.
+func (d *Digest) takes(c *credentials) bool {
+	return c.realm == d.Realm && slices.Contains(d.hashes, c.alg.Hash) && (c.qop != "" || d.legacy && !c.alg.Session)
 }
 
 // use spends the count of a right response. Without a qop there is no count, so the
@@ -91,18 +93,18 @@ func (d *Digest) use(n nonce, c *credentials) error {
 var dummy = secret.New("no PIN")
 
 // verify computes the same whether there is such a user or not.
-func (d *Digest) verify(c *credentials, alg rfc7616.Algorithm, method string) (directory.User, bool) {
+func (d *Digest) verify(c *credentials, method string) (directory.User, bool) {
 	user := find(d.Users, c.username)
 	want, can := user.PIN, !user.PIN.IsEmpty()
 	if !can {
 		want = dummy
 	}
-	ha1 := alg.Hash.HA1(c.username, d.Realm, want.Reveal())
-	if stored := pin.FindHA1(user.PINHA1, alg.Hash); !stored.IsEmpty() {
+	ha1 := c.alg.Hash.HA1(c.username, d.Realm, want.Reveal())
+	if stored := pin.FindHA1(user.PINHA1, c.alg.Hash); !stored.IsEmpty() {
 		ha1, can = stored.Reveal(), true
 	}
 	p := rfc7616.Proof{
-		Algorithm: alg, Auth: c.qop != "", HA1: ha1, Nonce: c.nonce, NC: c.nc, CNonce: c.cnonce, Method: method, URI: c.uri,
+		Algorithm: c.alg, Auth: c.qop != "", HA1: ha1, Nonce: c.nonce, NC: c.nc, CNonce: c.cnonce, Method: method, URI: c.uri,
 	}
 	var response [64]byte
 	right := subtle.ConstantTimeCompare(p.AppendResponse(response[:0]), []byte(c.response)) == 1
