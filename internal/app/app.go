@@ -154,9 +154,8 @@ func (a *App) startHTTP(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
-	chain := auth.Chain{auth.NewTrusted(a.config.HTTP.Trusted), auth.NewBasic(a.config.SIP.Realm, a.users)}
 	a.http = httpapi.New(httpapi.Config{
-		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: chain, Audit: a.audit},
+		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: a.authenticator(), Audit: a.audit},
 		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
 		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress,
 	})
@@ -167,6 +166,14 @@ func (a *App) startHTTP(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// authenticator asks in the order in which clients should choose: most take the first
+// challenge that they know (RFC 7616 section 3.7).
+func (a *App) authenticator() auth.Authenticator {
+	h := a.config.HTTP
+	c := auth.Config{Realm: a.config.SIP.Realm, Users: a.users, Guard: auth.NewGuard(h.LoginFailures)}
+	return auth.Chain{auth.NewTrusted(h.Trusted), auth.NewDigest(c, h.Digest, h.DigestLegacy), auth.NewBasic(c)}
 }
 
 func (a *App) stopHTTP(ctx context.Context) error {

@@ -34,4 +34,4 @@ func (t *Trusted) Authenticate(r *http.Request) (Principal, error) {
 }
 
 // Challenge gives none: one cannot ask for another address.
-func (t *Trusted) Challenge(*http.Request) []string { return nil }
+func (t *Trusted) Challenge(*http.Request, error) []string { return nil }

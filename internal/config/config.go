@@ -17,6 +17,7 @@ import (
 
 	"callcontroller/internal/config/source"
 	"callcontroller/internal/directory"
+	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 	"callcontroller/internal/sip"
 )
@@ -100,10 +101,15 @@ const (
 
 // HTTP is the side of the clients.
 type HTTP struct {
-	Listen     []Listen       // http.listen: http://HOST:PORT and https://HOST:PORT; default https://0.0.0.0:6666 and http://127.0.0.1:6667
-	Trusted    []netip.Prefix // http.trusted: networks whose TCP peers need no password, as CIDR or address; default nobody
-	TLS        TLS
-	MaxTimeout time.Duration // http.max_timeout: upper bound of the parameter timeout; default 3600 s
+	Listen  []Listen       // http.listen: http://HOST:PORT and https://HOST:PORT; default https://0.0.0.0:6666 and http://127.0.0.1:6667
+	Trusted []netip.Prefix // http.trusted: networks whose TCP peers need no password, as CIDR or address; default nobody
+	TLS     TLS
+	// Digest is http.digest: the algorithms that HTTP Digest offers, in this order;
+	// default SHA-256 and MD5, none for no Digest.
+	Digest        []rfc7616.Hash
+	DigestLegacy  bool          // http.digest_legacy: also take answers without qop (RFC 2069), each nonce once; default false
+	LoginFailures int           // http.login_failures: failed log-ins an hour of one source, and with one name, a third of them at once; default 60, 0 for no bound
+	MaxTimeout    time.Duration // http.max_timeout: upper bound of the parameter timeout; default 3600 s
 
 	Proxies []netip.Prefix // http.proxies: reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed; default none
 	Origins []string       // http.origins: SCHEME://HOST[:PORT] of web pages that may send requests besides our own; default none
@@ -190,8 +196,11 @@ func Default() Config {
 		SIP: SIP{KeepAlive: time.Minute, SessionExpires: 30 * time.Minute, Listen: []Listen{{"udp", "0.0.0.0", 5060}, {"tcp", "0.0.0.0", 5060}}},
 		Log: Log{Level: slog.LevelInfo},
 		HTTP: HTTP{
-			Listen:     []Listen{{"https", "0.0.0.0", 6666}, {"http", "127.0.0.1", 6667}},
-			MaxTimeout: time.Hour, Connections: 1024, ConnectionsPerAddress: 64,
+			Listen:        []Listen{{"https", "0.0.0.0", 6666}, {"http", "127.0.0.1", 6667}},
+			Digest:        []rfc7616.Hash{rfc7616.SHA256, rfc7616.MD5},
+			LoginFailures: 60,
+			MaxTimeout:    time.Hour,
+			Connections:   1024, ConnectionsPerAddress: 64,
 		},
 		Data:   "data",
 		Compat: Compat{FirstRow: true},

@@ -15,6 +15,7 @@ import (
 
 	"callcontroller/internal/config"
 	"callcontroller/internal/directory"
+	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 	"callcontroller/internal/sip"
 )
@@ -62,10 +63,13 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 		Media: config.Media{Port: 40000},
 		Log:   config.Log{Level: slog.LevelDebug, Format: config.LogText},
 		HTTP: config.HTTP{
-			Listen:     []config.Listen{{"https", "0.0.0.0", 6666}, {"http", "10.0.0.1", 80}},
-			Trusted:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-			MaxTimeout: 10 * time.Minute,
-			Proxies:    []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")}, Origins: []string{"https://crm.example.com"},
+			Listen:        []config.Listen{{"https", "0.0.0.0", 6666}, {"http", "10.0.0.1", 80}},
+			Trusted:       []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+			Digest:        []rfc7616.Hash{rfc7616.MD5},
+			DigestLegacy:  true,
+			LoginFailures: 30,
+			MaxTimeout:    10 * time.Minute,
+			Proxies:       []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")}, Origins: []string{"https://crm.example.com"},
 			Connections: 500, ConnectionsPerAddress: 50,
 		},
 		Users: config.Users{Inline: []directory.User{

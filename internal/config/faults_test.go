@@ -47,8 +47,11 @@ func TestSingleFaults(t *testing.T) {
 		{"sip: {domain: a, listen: []}", ":1:26: sip.listen: must have at least one address"},
 		{"sip: {domain: a, listen: ['udp://h:1', 'tcp://h:1', 'udp://h:1']}", `:1:53: sip.listen "udp://h:1": uses an address and port that stand in the list before`},
 		{"sip: {domain: a}\nhttp: {tls: {key: k}}", ": http.tls.cert: is missing beside http.tls.key"},
-		{"sip: {domain: a}\nhttp: {listen: ['http://[::]:80']}", `:2:17: http.listen "http://[::]:80": is plain HTTP that others can reach, where no password is taken: ` +
-			"use https://, or 127.0.0.1, or name the networks that need no password in http.trusted"},
+		{"sip: {domain: a}\nhttp: {listen: ['http://[::]:80'], digest: []}", `:2:17: http.listen "http://[::]:80": is plain HTTP that others can reach, where no password is taken: ` +
+			"use https://, or 127.0.0.1, or offer Digest in http.digest, or name the networks that need no password in http.trusted"},
+		{"sip: {domain: a}\nhttp: {digest: [SHA-256, SHA-512-256]}", `:2:26: http.digest "SHA-512-256": must be SHA-256 or MD5`},
+		{"sip: {domain: a}\nhttp: {digest: [MD5, MD5]}", `:2:22: http.digest "MD5": stands in the list before`},
+		{"sip: {domain: a}\nhttp: {login_failures: -1}", `:2:24: http.login_failures "-1": must be a whole number from 0 to 1000000`},
 		{"sip: {domain: a}\nusers: {file: missing.yaml}", `:2:15: users.file "DIR/missing.yaml": open DIR/missing.yaml: no such file or directory`},
 		{"sip: {domain: a}\nsip.sipx: true\nsip.domain: b", ":3:1: sip.domain: stands here a second time"},
 		{"sip: {domain: a}\nusers: []\nusers.file: f", ":3:1: users.file: stands here a second time"},

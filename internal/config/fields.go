@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 )
 
@@ -56,6 +57,9 @@ func (c *Config) fields() []field {
 		many("http.trusted", &c.HTTP.Trusted, network),
 		filePath("http.tls.cert", &c.HTTP.TLS.Cert),
 		filePath("http.tls.key", &c.HTTP.TLS.Key),
+		many("http.digest", &c.HTTP.Digest, digestHash),
+		one("http.digest_legacy", &c.HTTP.DigestLegacy, boolean),
+		one("http.login_failures", &c.HTTP.LoginFailures, number(0, all)),
 		one("http.max_timeout", &c.HTTP.MaxTimeout, duration),
 		many("http.proxies", &c.HTTP.Proxies, network),
 		many("http.origins", &c.HTTP.Origins, origin),
@@ -193,6 +197,16 @@ func oneOf[T ~string](allowed ...T) func(string) (T, error) {
 		}
 		return "", fmt.Errorf("must be one of %q", allowed)
 	}
+}
+
+// digestHash reads the token of an algorithm for which a PIN can be kept as an HA1.
+func digestHash(s string) (rfc7616.Hash, error) {
+	for _, hash := range []rfc7616.Hash{rfc7616.SHA256, rfc7616.MD5} {
+		if s == hash.String() {
+			return hash, nil
+		}
+	}
+	return 0, fmt.Errorf("must be %s or %s", rfc7616.SHA256, rfc7616.MD5)
 }
 
 // delay is a duration that may be zero.

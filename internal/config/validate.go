@@ -19,6 +19,7 @@ func (c *Config) Validate() error {
 	v.listen("sip.listen", c.SIP.Listen)
 	v.listen("http.listen", c.HTTP.Listen)
 	v.plainHTTP()
+	v.digest()
 	v.tls()
 	if c.Data == "" {
 		v.fault("data", 0, "", "must name a directory")
@@ -99,13 +100,23 @@ func (v *validator) listen(key string, list []Listen) {
 	}
 }
 
-// plainHTTP keeps passwords off the wire: only trusted peers, which send none, have
-// a use for plain HTTP from elsewhere.
+// plainHTTP keeps passwords off the wire: only Digest and trusted peers, which send
+// none, have a use for plain HTTP from elsewhere.
 func (v *validator) plainHTTP() {
-	for i, l := range v.config.HTTP.Listen {
-		if l.Scheme == "http" && !l.IsLoopback() && len(v.config.HTTP.Trusted) == 0 {
+	c := v.config.HTTP
+	for i, l := range c.Listen {
+		if l.Scheme == "http" && !l.IsLoopback() && len(c.Trusted) == 0 && len(c.Digest) == 0 {
 			v.fault("http.listen", i, l.String(), "is plain HTTP that others can reach, where no password is taken: "+
-				"use https://, or 127.0.0.1, or name the networks that need no password in http.trusted")
+				"use https://, or 127.0.0.1, or offer Digest in http.digest, or name the networks that need no password in http.trusted")
+		}
+	}
+}
+
+func (v *validator) digest() {
+	list := v.config.HTTP.Digest
+	for i, hash := range list {
+		if slices.Contains(list[:i], hash) {
+			v.fault("http.digest", i, hash.String(), "stands in the list before")
 		}
 	}
 }

@@ -7,13 +7,21 @@ import "callcontroller/internal/secret"
 
 // User is a person or a device that may place calls. Its YAML form is that of the
 // users file, with the secrets masked.
+//
+// The PIN is the HTTP password. It is kept in plain text, or as hashes: then PIN is
+// empty, and PINHA1 serves Digest and Basic, PINHash Basic only. A user who has none of
+// the three cannot log in.
 type User struct {
-	Name        string      `yaml:"name"`
-	Aliases     []string    `yaml:"aliases,omitempty"`      // other names for the same user; read only
-	DisplayName string      `yaml:"display_name,omitempty"` // stands before the address in From; "" for none
-	Identity    string      `yaml:"identity"`               // user@host of the From URI, without "sip:"
-	PIN         secret.Text `yaml:"pin,omitempty"`          // the HTTP password; a user without one cannot log in
-	SIP         Credentials `yaml:"sip,omitempty"`
+	Name        string        `yaml:"name"`
+	Aliases     []string      `yaml:"aliases,omitempty"`      // other names for the same user; read only
+	DisplayName string        `yaml:"display_name,omitempty"` // stands before the address in From; "" for none
+	Identity    string        `yaml:"identity"`               // user@host of the From URI, without "sip:"
+	PIN         secret.Text   `yaml:"pin,omitempty"`
+	PINHA1      []secret.Text `yaml:"pin_ha1,omitempty"`  // lower-case hex of H(name:realm:PIN), at most one of MD5 and one of SHA-256; read only
+	PINHash     secret.Text   `yaml:"pin_hash,omitempty"` // argon2id in PHC form
+	Admin       bool          `yaml:"admin,omitempty"`    // may act for any user
+	Disabled    bool          `yaml:"disabled,omitempty"` // cannot log in, whatever PIN he has
+	SIP         Credentials   `yaml:"sip,omitempty"`
 }
 
 // Credentials answer a digest challenge (RFC 8760) for a user. At most one of

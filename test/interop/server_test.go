@@ -24,6 +24,7 @@ const pin = "1234"
 type settings struct {
 	proxy         string        // sip.proxy; empty: the lab's, over UDP
 	trusted       string        // http.trusted; empty: nobody
+	digest        string        // http.digest; empty: SHA-256 and MD5, the default
 	notifyTimeout time.Duration // refer.notify_timeout; 0: 32 s, the default
 	fallback      string        // refer.fallback; empty: invite, the default
 	drainLimit    time.Duration // drain.limit; 0: 30 s, the default
@@ -58,7 +59,7 @@ func runServer(t *testing.T, l *lab.Lab, s settings) *server {
 		"Domain": lab.Domain, "SIP": sip, "HTTP": plain, "HTTPS": tls,
 		"Proxy":   cmp.Or(s.proxy, "sip:"+l.Proxy().Address()),
 		"Account": lab.ControllerUser, "AccountPassword": lab.Password(lab.ControllerUser),
-		"Trusted": s.trusted, "Users": users(l),
+		"Trusted": s.trusted, "Digest": cmp.Or(s.digest, "SHA-256, MD5"), "Users": users(l),
 		"Fallback":      cmp.Or(s.fallback, "invite"),
 		"NotifyTimeout": cmp.Or(s.notifyTimeout, 32*time.Second), "DrainLimit": cmp.Or(s.drainLimit, 30*time.Second),
 	})

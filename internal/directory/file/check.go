@@ -1,13 +1,15 @@
 package file
 
 import (
-	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"callcontroller/internal/directory"
+	"callcontroller/internal/pin"
+	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 	"callcontroller/internal/sip"
 )
@@ -55,7 +57,7 @@ func check(users []directory.User) []mistake {
 		}
 		note("display_name", u.DisplayName, checkDisplayName(u.DisplayName))
 		note("identity", u.Identity, checkIdentity(u.Identity))
-		note("pin", "", checkSecret(u.PIN))
+		checkPIN(u, note)
 		checkCredentials(u.SIP, note)
 	}
 	return all
@@ -131,6 +133,36 @@ func checkSecret(text secret.Text) string {
 	return ""
 }
 
+// checkPIN wants a PIN in plain text or hashes of it. The two together could differ, so
+// that a PIN that was changed in one place would stay good in the other.
+func checkPIN(u directory.User, note func(key, value, reason string)) {
+	note("pin", "", checkSecret(u.PIN))
+	if !u.PIN.IsEmpty() && (len(u.PINHA1) > 0 || !u.PINHash.IsEmpty()) {
+		note("pin", "", "stands beside pin_ha1 or pin_hash: give the PIN in plain text, or hashes of it")
+	}
+	first := map[rfc7616.Hash]int{}
+	for i, ha1 := range u.PINHA1 {
+		key := fmt.Sprintf("pin_ha1[%d]", i)
+		hash, ok := pin.HashOf(ha1)
+		if !ok {
+			note(key, "", notHA1)
+			continue
+		}
+		if before, taken := first[hash]; taken {
+			note(key, "", fmt.Sprintf("is of %s like pin_ha1[%d]: one of each is all that a PIN has", hash, before))
+			continue
+		}
+		first[hash] = i
+	}
+	if !u.PINHash.IsEmpty() {
+		if _, err := pin.ParseHash(u.PINHash); err != nil {
+			note("pin_hash", "", err.Error())
+		}
+	}
+}
+
+const notHA1 = "must be 32 (MD5) or 64 (SHA-256) hexadecimal digits"
+
 func checkCredentials(c directory.Credentials, note func(key, value, reason string)) {
 	note("sip.password", "", checkSecret(c.Password))
 	switch {
@@ -143,14 +175,11 @@ func checkCredentials(c directory.Credentials, note func(key, value, reason stri
 	case ha1 == "":
 	case !c.Password.IsEmpty():
 		note("sip.ha1", "", "stands beside a password: give one of them")
-	case !isHA1(ha1):
-		note("sip.ha1", "", "must be 32 (MD5) or 64 (SHA-256) hexadecimal digits")
+	default:
+		if _, ok := pin.HashOf(c.HA1); !ok {
+			note("sip.ha1", "", notHA1)
+		}
 	}
-}
-
-func isHA1(s string) bool {
-	b, err := hex.DecodeString(s)
-	return err == nil && (len(b) == 16 || len(b) == 32)
 }
 
 // complete gives copies of the users with their defaults filled in.
@@ -163,8 +192,14 @@ func complete(users []directory.User, domain string) []directory.User {
 		if u.SIP.Username == "" && !u.SIP.IsZero() {
 			u.SIP.Username = u.Name
 		}
-		u.SIP.HA1 = secret.New(strings.ToLower(u.SIP.HA1.Reveal()))
+		u.SIP.HA1 = lower(u.SIP.HA1)
+		u.PINHA1 = slices.Clone(u.PINHA1)
+		for j, ha1 := range u.PINHA1 {
+			u.PINHA1[j] = lower(ha1)
+		}
 		full[i] = u
 	}
 	return full
 }
+
+func lower(text secret.Text) secret.Text { return secret.New(strings.ToLower(text.Reveal())) }

@@ -92,7 +92,8 @@ type reader struct {
 }
 
 var known = []string{
-	"name", "aliases", "display_name", "identity", "pin", "sip", "sip.username", "sip.password", "sip.ha1",
+	"name", "aliases", "display_name", "identity", "pin", "pin_ha1", "pin_hash", "admin", "disabled",
+	"sip", "sip.username", "sip.password", "sip.ha1",
 }
 
 func (r *reader) user(item *yaml.Node, path string) (u directory.User) {
@@ -106,13 +107,23 @@ func (r *reader) user(item *yaml.Node, path string) (u directory.User) {
 		case "name":
 			u.Name = r.text(f, f.Name)
 		case "aliases":
-			u.Aliases = r.aliases(f)
+			u.Aliases = r.list(f)
 		case "display_name":
 			u.DisplayName = r.text(f, f.Name)
 		case "identity":
 			u.Identity = r.text(f, f.Name)
 		case "pin":
 			u.PIN = secret.New(r.text(f, f.Name))
+		case "pin_ha1":
+			for _, ha1 := range r.list(f) {
+				u.PINHA1 = append(u.PINHA1, secret.New(ha1))
+			}
+		case "pin_hash":
+			u.PINHash = secret.New(r.text(f, f.Name))
+		case "admin":
+			u.Admin = r.boolean(f)
+		case "disabled":
+			u.Disabled = r.boolean(f)
 		case "sip":
 			u.SIP = r.credentials(f)
 		default:
@@ -139,13 +150,21 @@ func (r *reader) credentials(sip source.Field) (c directory.Credentials) {
 	return c
 }
 
-func (r *reader) aliases(f source.Field) (aliases []string) {
+func (r *reader) list(f source.Field) (texts []string) {
 	for i, item := range r.doc.Items(f.Content, f.Path) {
 		index := fmt.Sprintf("[%d]", i)
 		one := source.Field{Path: f.Path + index, Content: item}
-		aliases = append(aliases, r.text(one, f.Name+index))
+		texts = append(texts, r.text(one, f.Name+index))
 	}
-	return aliases
+	return texts
+}
+
+func (r *reader) boolean(f source.Field) bool {
+	text := r.text(f, f.Name)
+	if text != "true" && text != "false" && r.at[f.Name] != nil {
+		r.doc.Fault(f.Content, f.Path, text, "must be true or false")
+	}
+	return text == "true"
 }
 
 // text reads one value and keeps its place under key.

@@ -11,9 +11,16 @@
 //	    display_name: Alice Smith      # default: none
 //	    identity: sales@example.com    # user@host in From; default: name@domain
 //	    pin: "1234"                    # the HTTP password; without one the user cannot log in
+//	    admin: true                    # may act for any user; default: false
+//	    disabled: true                 # cannot log in; default: false
 //	    sip:                           # default: the server's own account is used
 //	      username: "201"              # default: the name
 //	      password: secret             # or ha1, the hex digest of username:realm:password
+//
+// In the place of pin may stand hashes of it, one or both of
+//
+//	pin_ha1: [HA1, HA1]            # SHA-256 and MD5 of name:realm:PIN, in hex; for Digest and Basic
+//	pin_hash: $argon2id$v=19$...   # PHC form; for Basic only
 //
 // Names and aliases are case-sensitive and share one name space.
 package file
@@ -24,6 +31,8 @@ import (
 
 	"callcontroller/internal/config/source"
 	"callcontroller/internal/directory"
+	"callcontroller/internal/pin"
+	"callcontroller/internal/secret"
 )
 
 // Directory finds users. All its methods may be called at the same time; a look-up
@@ -37,9 +46,10 @@ type Directory struct {
 
 // snapshot is one state of the directory, never changed after it is published.
 type snapshot struct {
-	byName map[string]directory.User
-	users  int
-	notes  []string
+	byName    map[string]directory.User
+	users     int
+	costliest secret.Text // of the users' PINHash
+	notes     []string
 }
 
 // Open reads the users file at path. The domain completes identities. The error is
@@ -68,11 +78,15 @@ func (d *Directory) Lookup(name string) (directory.User, bool) {
 	return user, ok
 }
 
+// Costliest gives the PINHash that takes most to compare with, or the empty text when
+// no user has one.
+func (d *Directory) Costliest() secret.Text { return d.current.Load().costliest }
+
 // Len is the number of users.
 func (d *Directory) Len() int { return d.current.Load().users }
 
 // Notes are sentences about the users in force that belong in the log: the file
-// can be read by others.
+// can be read by others, or the form of the PINs gives something away.
 func (d *Directory) Notes() []string { return d.current.Load().notes }
 
 // Reload reads the file again. After an error, which is as that of Open, the old
@@ -93,7 +107,7 @@ func (d *Directory) Reload() error {
 	}
 	next := newSnapshot(users)
 	if read.Exposed != "" {
-		next.notes = []string{read.Exposed}
+		next.notes = append(next.notes, read.Exposed)
 	}
 	d.current.Store(next)
 	return nil
@@ -126,5 +140,26 @@ func newSnapshot(users []directory.User) *snapshot {
 			s.byName[alias] = user
 		}
 	}
+	s.findCostliest(users)
 	return s
+}
+
+func (s *snapshot) findCostliest(users []directory.User) {
+	var most pin.Hash
+	differ := false
+	for _, user := range users {
+		hash, err := pin.ParseHash(user.PINHash)
+		if err != nil {
+			continue // it has none: check has refused all that cannot be read
+		}
+		order := hash.Compare(most)
+		differ = differ || order != 0 && !s.costliest.IsEmpty()
+		if order > 0 {
+			most, s.costliest = hash, user.PINHash
+		}
+	}
+	if differ {
+		s.notes = append(s.notes, "the pin_hash of some users asks for less work than that of others, "+
+			"so the time of a refused log-in tells that they exist: set their PINs anew")
+	}
 }

@@ -88,6 +88,41 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+func TestFormsOfAPIN(t *testing.T) {
+	const (
+		sha  = "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232"
+		md5  = "3d78807defe7de2157e2b0b6573a855f"
+		hash = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$3l4S71NdlrlSYqS8Bis7cqnhiUSKzyoirtWjOgV+5TE"
+		dear = "$argon2id$v=19$m=512,t=2,p=1$c29tZXNhbHQ$3l4S71NdlrlSYqS8Bis7cqnhiUSKzyoirtWjOgV+5TE"
+	)
+	d := open(t, `users:
+  - {name: a, pin_ha1: [`+sha+", "+strings.ToUpper(md5)+`], admin: true}
+  - name: b
+    pin_hash: `+hash+`
+    disabled: true
+`)
+	got, _ := d.Lookup("a")
+	want := directory.User{Name: "a", Identity: "a@lab.test", PINHA1: []secret.Text{secret.New(sha), secret.New(md5)}, Admin: true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	got, _ = d.Lookup("b")
+	want = directory.User{Name: "b", Identity: "b@lab.test", PINHash: secret.New(hash), Disabled: true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !d.Costliest().Equal(secret.New(hash)) || len(d.Notes()) != 0 {
+		t.Errorf("notes %q", d.Notes())
+	}
+	d = open(t, "users: [{name: a, pin_hash: \""+hash+"\"}, {name: b}, {name: c, pin_hash: \""+dear+"\"}]")
+	if !d.Costliest().Equal(secret.New(dear)) || len(d.Notes()) != 1 || !strings.Contains(d.Notes()[0], "asks for less work") {
+		t.Errorf("notes %q", d.Notes())
+	}
+	if d = open(t, good); !d.Costliest().IsEmpty() {
+		t.Error("there is none")
+	}
+}
+
 func TestNoteWhenOthersCanRead(t *testing.T) {
 	path := write(t, good)
 	if err := os.Chmod(path, 0o644); err != nil {

@@ -49,7 +49,7 @@ func (r *recorder) Authenticate(*http.Request) (auth.Principal, error) {
 	return auth.Principal{Trusted: true}, nil
 }
 
-func (r *recorder) Challenge(*http.Request) []string { return nil }
+func (r *recorder) Challenge(*http.Request, error) []string { return nil }
 
 // FuzzRequestTarget: what reaches the use cases is what stands in the request, read
 // in the one way in which it can be read: two segments of the path, and of each

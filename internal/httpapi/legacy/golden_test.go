@@ -37,7 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newHandler(l *controltest.Lab, log *slog.Logger) http.Handler {
 	chain := auth.Chain{
 		auth.NewTrusted([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}),
-		auth.NewBasic(controltest.Domain, controltest.People()),
+		auth.NewBasic(auth.Config{Realm: controltest.Domain, Users: controltest.People(), Guard: auth.NewGuard(0)}),
 	}
 	return httpapi.NewHandler(httpapi.Config{Log: log, Legacy: &legacy.Handler{Control: l, Auth: chain}})
 }

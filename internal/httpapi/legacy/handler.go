@@ -102,7 +102,12 @@ func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 		httpapi.Text(w, http.StatusForbidden, auth.ErrInsecure.Error())
 		return
 	}
-	h.challenge(w, r, "pin mismatch")
+	if slow, ok := errors.AsType[*auth.SlowDownError](err); ok {
+		w.Header().Set("Retry-After", seconds(slow.After))
+		httpapi.Text(w, http.StatusTooManyRequests, slow.Error())
+		return
+	}
+	h.challenge(w, r, err, "pin mismatch")
 }
 
 // source is the address of the client, invalid when it is no TCP connection.
@@ -112,8 +117,9 @@ func source(r *http.Request) netip.Addr {
 }
 
 // challenge answers 401, which has a challenge in any case (RFC 9110 section 15.5.2).
-func (h *Handler) challenge(w http.ResponseWriter, r *http.Request, text string) {
-	for _, challenge := range h.Auth.Challenge(r) {
+// err is what Authenticate gave.
+func (h *Handler) challenge(w http.ResponseWriter, r *http.Request, err error, text string) {
+	for _, challenge := range h.Auth.Challenge(r, err) {
 		w.Header().Add("WWW-Authenticate", challenge)
 	}
 	httpapi.Text(w, http.StatusUnauthorized, text)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/httpapi"
 )
@@ -34,7 +35,7 @@ func (h *Handler) redirect(w http.ResponseWriter, r *http.Request, rest string) 
 func (h *Handler) redirectError(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case call.KindOf(err) == call.NotAgent:
-		h.challenge(w, r, "Authenticated user does not match the agent that places the call, or the caller")
+		h.challenge(w, r, auth.ErrMissing, "Authenticated user does not match the agent that places the call, or the caller")
 	case r.Method == http.MethodPost:
 		status, _ := statusOf(r.Context(), w, err)
 		w.Header().Set("Content-Length", "0")

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"callcontroller/internal/rfc7616"
 )
 
 // maxChallenges is how many challenges of one response are read.
@@ -34,7 +36,7 @@ type held struct {
 type offer struct {
 	role      role
 	challenge Challenge
-	alg       algorithm
+	alg       rfc7616.Algorithm
 	auth      bool
 }
 
@@ -103,7 +105,7 @@ func (a *Attempt) check(method, uri string) error {
 	if !a.credentials.isForHost(a.account.host) {
 		return fmt.Errorf("host %q: %w", a.account.host, ErrForeignHost)
 	}
-	if hasControl(method) || hasControl(uri) {
+	if rfc7616.HasControl(method) || rfc7616.HasControl(uri) {
 		return errors.New("method or Request-URI has a control character")
 	}
 	return a.credentials.Validate()
@@ -138,23 +140,23 @@ func (a *Attempt) read(f Field) (offer, error) {
 	case strings.EqualFold(f.Name, "Proxy-Authenticate"):
 		o.role = proxy
 	case !strings.EqualFold(f.Name, "WWW-Authenticate"):
-		return offer{}, fmt.Errorf("field %q is no challenge", clip(f.Name))
+		return offer{}, fmt.Errorf("field %q is no challenge", rfc7616.Clip(f.Name))
 	}
 	var err error
 	if o.challenge, err = ParseChallenge(f.Value); err != nil {
 		return offer{}, err
 	}
 	if !a.credentials.isFor(o.challenge.Realm) {
-		return offer{}, fmt.Errorf("realm %q: %w", clip(o.challenge.Realm), ErrForeignRealm)
+		return offer{}, fmt.Errorf("realm %q: %w", rfc7616.Clip(o.challenge.Realm), ErrForeignRealm)
 	}
 	var known, usable bool
-	o.alg, known = findAlgorithm(o.challenge.Algorithm)
+	o.alg, known = rfc7616.FindAlgorithm(o.challenge.Algorithm)
 	o.auth, usable = o.challenge.protection()
 	switch {
 	case !known || !a.credentials.canAnswer(o.alg):
-		return offer{}, fmt.Errorf("algorithm %q cannot be answered", clip(o.challenge.Algorithm))
-	case !usable || o.alg.session && !o.auth: // A session key needs a cnonce, which only goes with qop.
-		return offer{}, fmt.Errorf("qop %q with algorithm %q cannot be answered", clip(o.challenge.QOP), clip(o.challenge.Algorithm))
+		return offer{}, fmt.Errorf("algorithm %q cannot be answered", rfc7616.Clip(o.challenge.Algorithm))
+	case !usable || o.alg.Session && !o.auth: // A session key needs a cnonce, which only goes with qop.
+		return offer{}, fmt.Errorf("qop %q with algorithm %q cannot be answered", rfc7616.Clip(o.challenge.QOP), rfc7616.Clip(o.challenge.Algorithm))
 	}
 	return o, nil
 }
@@ -181,7 +183,7 @@ func (a *Attempt) accept(o offer) error {
 		h.renewed = true
 	default:
 		a.cache.forget(a.account, o.role, o.challenge.Realm)
-		return fmt.Errorf("realm %q: %w", clip(o.challenge.Realm), ErrRejected)
+		return fmt.Errorf("realm %q: %w", rfc7616.Clip(o.challenge.Realm), ErrRejected)
 	}
 	h.nonce = a.cache.remember(a.account, o)
 	return nil
@@ -192,7 +194,7 @@ func (a *Attempt) begin(o offer) error {
 	if len(a.realms) == maxRealms {
 		i := slices.IndexFunc(a.realms, func(h held) bool { return !h.answered })
 		if i < 0 {
-			return fmt.Errorf("realm %q is number %d: %w", clip(o.challenge.Realm), maxRealms+1, ErrTooManyRealms)
+			return fmt.Errorf("realm %q is number %d: %w", rfc7616.Clip(o.challenge.Realm), maxRealms+1, ErrTooManyRealms)
 		}
 		a.realms = slices.Delete(a.realms, i, i+1)
 	}

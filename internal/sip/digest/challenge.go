@@ -3,6 +3,8 @@ package digest
 import (
 	"fmt"
 	"strings"
+
+	"callcontroller/internal/rfc7616"
 )
 
 // maxChallenge is the longest challenge that is read, in octets. Its nonce goes out again in every request.
@@ -35,7 +37,7 @@ func ParseChallenge(value string) (Challenge, error) {
 		scheme, rest = value[:i], value[i:]
 	}
 	if !strings.EqualFold(scheme, "Digest") {
-		return Challenge{}, fmt.Errorf("scheme %q: %w", clip(scheme), ErrUnknownScheme)
+		return Challenge{}, fmt.Errorf("scheme %q: %w", rfc7616.Clip(scheme), ErrUnknownScheme)
 	}
 	var c challengeReader
 	if err := c.read(rest); err != nil {
@@ -61,9 +63,9 @@ const (
 )
 
 func (c *challengeReader) read(rest string) error {
-	p := params{rest}
+	p := rfc7616.NewParams(rest)
 	for {
-		name, value, err := p.next()
+		name, value, err := p.Next()
 		if err != nil {
 			return err
 		}
@@ -101,7 +103,7 @@ func (c *challengeReader) set(name, value string) error {
 		bit, c.Stale = seenStale, strings.EqualFold(value, "true")
 	}
 	if c.seen&bit != 0 {
-		return fmt.Errorf("parameter %q is there twice", clip(name))
+		return fmt.Errorf("parameter %q is there twice", rfc7616.Clip(name))
 	}
 	c.seen |= bit
 	return nil
@@ -111,19 +113,19 @@ func (c *challengeReader) set(name, value string) error {
 func (c Challenge) String() string {
 	b := make([]byte, 0, 128)
 	b = append(b, "Digest "...)
-	b = appendQuoted(b, "realm", c.Realm)
-	b = appendQuoted(b, "nonce", c.Nonce)
+	b = rfc7616.AppendQuoted(b, "realm", c.Realm)
+	b = rfc7616.AppendQuoted(b, "nonce", c.Nonce)
 	if c.HasOpaque {
-		b = appendQuoted(b, "opaque", c.Opaque)
+		b = rfc7616.AppendQuoted(b, "opaque", c.Opaque)
 	}
 	if c.Stale {
-		b = appendToken(b, "stale", "true")
+		b = rfc7616.AppendToken(b, "stale", "true")
 	}
 	if c.Algorithm != "" {
-		b = appendQuoted(b, "algorithm", c.Algorithm)
+		b = rfc7616.AppendQuoted(b, "algorithm", c.Algorithm)
 	}
 	if c.QOP != "" {
-		b = appendQuoted(b, "qop", c.QOP)
+		b = rfc7616.AppendQuoted(b, "qop", c.QOP)
 	}
 	return string(b)
 }

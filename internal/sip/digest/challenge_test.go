@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 )
 
@@ -132,7 +133,7 @@ func FuzzParseChallenge(f *testing.F) {
 // readAnswer gives the parameters of a credential field by name.
 func readAnswer(t *testing.T, f Field) map[string]string {
 	t.Helper()
-	if hasControl(f.Value) {
+	if rfc7616.HasControl(f.Value) {
 		t.Fatalf("%q has a control character", f.Value)
 	}
 	rest, isDigest := strings.CutPrefix(f.Value, "Digest ")
@@ -140,9 +141,9 @@ func readAnswer(t *testing.T, f Field) map[string]string {
 		t.Fatalf("%q is not Digest", f.Value)
 	}
 	found := make(map[string]string)
-	p := params{rest}
+	p := rfc7616.NewParams(rest)
 	for {
-		name, value, err := p.next()
+		name, value, err := p.Next()
 		if err != nil {
 			t.Fatalf("%q: %v", f.Value, err)
 		}

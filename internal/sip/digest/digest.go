@@ -1,7 +1,8 @@
 // Package digest is the client side of Digest authentication for SIP: RFC 3261 section 22, with the algorithms and the rules for several
 // challenges of RFC 8760, and the computation of RFC 7616.
 //
-// It owns the parsing of challenges, the computation of credentials, and the cache of nonces. It works on header values: it knows no SIP
+// It owns the parsing of challenges, the making of credentials, and the cache of nonces; what it has in common with the server side of
+// HTTP is in package rfc7616. It works on header values: it knows no SIP
 // message, no socket and no clock, never reads a password from anywhere, never logs, and starts no goroutine.
 //
 // Who may get credentials is decided by two bindings. A realm: Credentials.Realm, when it is set, is the only realm that is answered.
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"strings"
 
+	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 )
 
@@ -56,9 +58,9 @@ func (c Credentials) Validate() error {
 	switch {
 	case c.Username == "":
 		return fmt.Errorf("username is empty: %w", ErrNoCredentials)
-	case hasControl(c.Username):
+	case rfc7616.HasControl(c.Username):
 		return fmt.Errorf("username %q has a control character", c.Username)
-	case hasControl(c.Realm):
+	case rfc7616.HasControl(c.Realm):
 		return fmt.Errorf("realm %q has a control character", c.Realm)
 	case c.Password.IsEmpty() && c.HA1.IsEmpty():
 		return fmt.Errorf("neither password nor ha1 is given: %w", ErrNoCredentials)
@@ -69,10 +71,23 @@ func (c Credentials) Validate() error {
 }
 
 func checkHA1(ha1 string) error {
-	if _, err := hex.DecodeString(ha1); err != nil || ha1 != "" && len(ha1) != hashMD5.digits() && len(ha1) != hashSHA256.digits() {
+	if _, err := hex.DecodeString(ha1); err != nil || ha1 != "" && len(ha1) != rfc7616.MD5.Digits() && len(ha1) != rfc7616.SHA256.Digits() {
 		return errors.New("ha1 is not 32 (MD5) or 64 (SHA-256) hexadecimal digits")
 	}
 	return nil
+}
+
+// canAnswer tells whether the credentials have what an algorithm needs: a password does for all, an HA1 for its own hash only.
+func (c Credentials) canAnswer(alg rfc7616.Algorithm) bool {
+	return c.HA1.IsEmpty() || alg.Hash != rfc7616.SHA512256 && len(c.HA1.Reveal()) == alg.Hash.Digits()
+}
+
+// ha1In gives the secret of a response in a realm, by a hash that canAnswer has allowed.
+func (c Credentials) ha1In(realm string, hash rfc7616.Hash) string {
+	if c.HA1.IsEmpty() {
+		return hash.HA1(c.Username, realm, c.Password.Reveal())
+	}
+	return strings.ToLower(c.HA1.Reveal())
 }
 
 // isFor tells whether these credentials may answer a realm.
@@ -85,14 +100,3 @@ func (c Credentials) isForHost(host string) bool {
 
 // Field is one header field of a SIP message, without line end.
 type Field struct{ Name, Value string }
-
-// hasControl tells whether a string has an octet that may not stand in a quoted string of a SIP header (RFC 3261 section 25.1). HTAB
-// would be allowed there, but nobody needs it.
-func hasControl(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return true
-		}
-	}
-	return false
-}

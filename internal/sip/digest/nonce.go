@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"strings"
 	"sync/atomic"
+
+	"callcontroller/internal/rfc7616"
 )
 
 // role is who challenged: a proxy (407) or the element that the request is for (401).
@@ -28,7 +30,7 @@ func (r role) answerField() string {
 // count goes out twice. Safe for concurrent use.
 type nonce struct {
 	challenge Challenge
-	alg       algorithm
+	alg       rfc7616.Algorithm
 	auth      bool
 	// sessionCnonce is the one cnonce of a -sess algorithm: the session key is made with the first one (RFC 7616 section 3.4.2), and
 	// servers that make it anew for each request get the same key.
@@ -45,7 +47,7 @@ func newNonce(o offer) *nonce {
 		HasOpaque: o.challenge.HasOpaque,
 		Algorithm: strings.Clone(o.challenge.Algorithm),
 	}}
-	if n.alg.session {
+	if n.alg.Session {
 		n.sessionCnonce = newCnonce()
 	}
 	return n
@@ -60,39 +62,38 @@ func (n *nonce) matches(o offer) bool {
 
 // answer makes the credentials (RFC 7616 section 3.4) for one request. The caller has refused control characters in uri and username.
 func (n *nonce) answer(c *Credentials, method, uri string) string {
-	p := proof{
-		alg: n.alg, auth: n.auth, realm: n.challenge.Realm, nonce: n.challenge.Nonce, method: method, uri: uri, credentials: c,
-		scratch: make([]byte, 0, 256), hash: make([]byte, 0, 64),
+	realm := n.challenge.Realm
+	p := rfc7616.Proof{
+		Algorithm: n.alg, Auth: n.auth, HA1: c.ha1In(realm, n.alg.Hash), Nonce: n.challenge.Nonce, Method: method, URI: uri,
 	}
 	if n.auth {
-		p.nc, p.cnonce = hexCount(n.count.Add(1)), n.sessionCnonce
-		if p.cnonce == "" {
-			p.cnonce = newCnonce()
+		p.NC, p.CNonce = hexCount(n.count.Add(1)), n.sessionCnonce
+		if p.CNonce == "" {
+			p.CNonce = newCnonce()
 		}
 	}
-	return n.write(&p)
+	return n.write(&p, c.Username)
 }
 
-func (n *nonce) write(p *proof) string {
-	response := p.response()
-	b := make([]byte, 0, 256+len(p.uri)+len(p.nonce)+len(n.challenge.Opaque))
+func (n *nonce) write(p *rfc7616.Proof, username string) string {
+	var response [64]byte
+	b := make([]byte, 0, 256+len(p.URI)+len(p.Nonce)+len(n.challenge.Opaque))
 	b = append(b, "Digest "...)
-	b = appendQuoted(b, "username", p.credentials.Username)
-	b = appendQuoted(b, "realm", p.realm)
-	b = appendQuoted(b, "nonce", p.nonce)
-	b = appendQuoted(b, "uri", p.uri)
-	b = appendName(b, "response")
-	b = append(append(append(b, '"'), response...), '"')
-	if n.challenge.Algorithm != "" { // A known token: findAlgorithm has compared it.
-		b = appendToken(b, "algorithm", n.challenge.Algorithm)
+	b = rfc7616.AppendQuoted(b, "username", username)
+	b = rfc7616.AppendQuoted(b, "realm", n.challenge.Realm)
+	b = rfc7616.AppendQuoted(b, "nonce", p.Nonce)
+	b = rfc7616.AppendQuoted(b, "uri", p.URI)
+	b = rfc7616.AppendQuoted(b, "response", string(p.AppendResponse(response[:0])))
+	if n.challenge.Algorithm != "" { // A known token: FindAlgorithm has compared it.
+		b = rfc7616.AppendToken(b, "algorithm", n.challenge.Algorithm)
 	}
 	if n.challenge.HasOpaque {
-		b = appendQuoted(b, "opaque", n.challenge.Opaque)
+		b = rfc7616.AppendQuoted(b, "opaque", n.challenge.Opaque)
 	}
-	if p.auth {
-		b = appendToken(b, "qop", "auth")
-		b = appendToken(b, "nc", p.nc)
-		b = appendQuoted(b, "cnonce", p.cnonce)
+	if p.Auth {
+		b = rfc7616.AppendToken(b, "qop", "auth")
+		b = rfc7616.AppendToken(b, "nc", p.NC)
+		b = rfc7616.AppendQuoted(b, "cnonce", p.CNonce)
 	}
 	return string(b)
 }

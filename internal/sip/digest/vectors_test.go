@@ -3,6 +3,7 @@ package digest
 import (
 	"testing"
 
+	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 )
 
@@ -70,42 +71,17 @@ func examples() []example {
 func TestResponseOfPublishedExamples(t *testing.T) {
 	for _, tt := range examples() {
 		t.Run(tt.name, func(t *testing.T) {
-			alg, known := findAlgorithm(tt.algorithm)
+			alg, known := rfc7616.FindAlgorithm(tt.algorithm)
 			if !known {
 				t.Fatalf("algorithm %q is unknown", tt.algorithm)
 			}
-			p := proof{
-				alg: alg, auth: tt.cnonce != "", realm: tt.realm, nonce: tt.nonce, nc: "00000001", cnonce: tt.cnonce,
-				method: tt.method, uri: tt.uri, credentials: &tt.credentials,
+			p := rfc7616.Proof{
+				Algorithm: alg, Auth: tt.cnonce != "", HA1: tt.credentials.ha1In(tt.realm, alg.Hash), Nonce: tt.nonce, NC: "00000001", CNonce: tt.cnonce,
+				Method: tt.method, URI: tt.uri,
 			}
-			if got := string(p.response()); got != tt.want {
+			if got := string(p.AppendResponse(nil)); got != tt.want {
 				t.Errorf("response = %s, want %s", got, tt.want)
 			}
 		})
-	}
-}
-
-func TestAlgorithmTokens(t *testing.T) {
-	tests := []struct {
-		token string
-		want  algorithm
-		known bool
-	}{
-		{"", algorithm{hashMD5, false}, true},
-		{"md5", algorithm{hashMD5, false}, true},
-		{"MD5-sess", algorithm{hashMD5, true}, true},
-		{"SHA-256", algorithm{hashSHA256, false}, true},
-		{"Sha-256-Sess", algorithm{hashSHA256, true}, true},
-		{"SHA-512-256", algorithm{hashSHA512256, false}, true},
-		{"SHA-512-256-SESS", algorithm{hashSHA512256, true}, true},
-		{"SHA-512", algorithm{}, false},
-		{"AKAv1-MD5", algorithm{}, false},
-		{"-sess", algorithm{}, false},
-		{"MD5-sess-sess", algorithm{}, false},
-	}
-	for _, tt := range tests {
-		if got, known := findAlgorithm(tt.token); got != tt.want || known != tt.known {
-			t.Errorf("findAlgorithm(%q) = %+v, %v, want %+v, %v", tt.token, got, known, tt.want, tt.known)
-		}
 	}
 }

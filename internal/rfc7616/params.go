@@ -1,4 +1,4 @@
-package digest
+package rfc7616
 
 import (
 	"errors"
@@ -6,34 +6,37 @@ import (
 	"strings"
 )
 
-// params reads the comma-separated parameters of a challenge or of credentials: name = token or quoted string (RFC 3261 section 25.1,
+// Params reads the comma-separated parameters of a challenge or of credentials: name = token or quoted string (RFC 3261 section 25.1,
 // auth-param). Names come in any case, white space (folded lines too) may stand around "=" and ",".
-type params struct{ rest string }
+type Params struct{ rest string }
 
-// next gives the next parameter, its value without quotes and escapes. An empty name and no error is the end.
-func (p *params) next() (name, value string, err error) {
+// NewParams reads what stands behind the scheme.
+func NewParams(text string) *Params { return &Params{text} }
+
+// Next gives the next parameter, its value without quotes and escapes. An empty name and no error is the end.
+func (p *Params) Next() (name, value string, err error) {
 	p.skip(" \t\r\n,")
 	if p.rest == "" {
 		return "", "", nil
 	}
 	name = p.until(" \t\r\n=,\"")
-	if name == "" || hasControl(name) {
-		return "", "", fmt.Errorf("parameter name expected at %q", clip(p.rest))
+	if name == "" || HasControl(name) {
+		return "", "", fmt.Errorf("parameter name expected at %q", Clip(p.rest))
 	}
 	p.skip(" \t\r\n")
 	if !strings.HasPrefix(p.rest, "=") {
-		return "", "", fmt.Errorf("parameter %q has no value", clip(name))
+		return "", "", fmt.Errorf("parameter %q has no value", Clip(name))
 	}
 	p.rest = p.rest[1:]
 	p.skip(" \t\r\n")
 	if value, err = p.value(); err != nil {
-		return "", "", fmt.Errorf("parameter %q: %w", clip(name), err)
+		return "", "", fmt.Errorf("parameter %q: %w", Clip(name), err)
 	}
 	return name, value, p.end(name)
 }
 
 // value reads a token or a quoted string. Tokens are taken liberally, since some servers leave the quotes out.
-func (p *params) value() (string, error) {
+func (p *Params) value() (string, error) {
 	if strings.HasPrefix(p.rest, `"`) {
 		return p.quoted()
 	}
@@ -41,14 +44,14 @@ func (p *params) value() (string, error) {
 	if v == "" {
 		return "", errors.New("value is empty")
 	}
-	if hasControl(v) {
+	if HasControl(v) {
 		return "", errors.New("value has a control character")
 	}
 	return v, nil
 }
 
 // quoted reads a quoted string. Control characters are refused, escaped or not: the value goes out again in a header of ours.
-func (p *params) quoted() (string, error) {
+func (p *Params) quoted() (string, error) {
 	s := p.rest[1:]
 	end := strings.IndexAny(s, `"\`)
 	if end >= 0 && s[end] == '"' { // The usual case, without a copy.
@@ -70,17 +73,17 @@ func (p *params) quoted() (string, error) {
 }
 
 // end makes sure that a comma or the end follows a value.
-func (p *params) end(name string) error {
+func (p *Params) end(name string) error {
 	p.skip(" \t\r\n")
 	if p.rest != "" && p.rest[0] != ',' {
-		return fmt.Errorf("parameter %q: comma expected at %q", clip(name), clip(p.rest))
+		return fmt.Errorf("parameter %q: comma expected at %q", Clip(name), Clip(p.rest))
 	}
 	return nil
 }
 
-func (p *params) skip(set string) { p.rest = strings.TrimLeft(p.rest, set) }
+func (p *Params) skip(set string) { p.rest = strings.TrimLeft(p.rest, set) }
 
-func (p *params) until(stop string) string {
+func (p *Params) until(stop string) string {
 	i := strings.IndexAny(p.rest, stop)
 	if i < 0 {
 		i = len(p.rest)
@@ -91,14 +94,14 @@ func (p *params) until(stop string) string {
 }
 
 func checkControl(s string) error {
-	if hasControl(s) {
+	if HasControl(s) {
 		return errors.New("value has a control character")
 	}
 	return nil
 }
 
-// clip keeps foreign text in error messages short.
-func clip(s string) string {
+// Clip keeps foreign text in error messages short.
+func Clip(s string) string {
 	const most = 40
 	if len(s) > most {
 		return s[:most]
@@ -106,9 +109,9 @@ func clip(s string) string {
 	return s
 }
 
-// appendQuoted appends `, name="value"` with the value escaped, so that nothing in it can end the quoted string. The caller has refused
+// AppendQuoted appends `, name="value"` with the value escaped, so that nothing in it can end the quoted string. The caller has refused
 // control characters.
-func appendQuoted(b []byte, name, value string) []byte {
+func AppendQuoted(b []byte, name, value string) []byte {
 	b = appendName(b, name)
 	b = append(b, '"')
 	for i := range len(value) {
@@ -120,8 +123,8 @@ func appendQuoted(b []byte, name, value string) []byte {
 	return append(b, '"')
 }
 
-// appendToken appends `, name=value`. The value must be a token of ours, or one that was compared with a list.
-func appendToken(b []byte, name, value string) []byte {
+// AppendToken appends `, name=value`. The value must be a token of ours, or one that was compared with a list.
+func AppendToken(b []byte, name, value string) []byte {
 	return append(appendName(b, name), value...)
 }
 
@@ -131,4 +134,15 @@ func appendName(b []byte, name string) []byte {
 	}
 	b = append(b, name...)
 	return append(b, '=')
+}
+
+// HasControl tells whether a string has an octet that may not stand in a quoted string of a SIP header (RFC 3261 section 25.1). HTAB
+// would be allowed there, but nobody needs it.
+func HasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
 }

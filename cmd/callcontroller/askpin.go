@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"callcontroller/internal/secret"
+)
+
+// readPIN asks at a terminal, twice for a new PIN, and does not show what is typed. From
+// anything else it takes one line, so that a script can pipe it in. It is never an
+// argument: those can be read by everybody on the machine.
+func readPIN(in *os.File, prompt io.Writer, name string, isNew bool) (secret.Text, error) {
+	if !term.IsTerminal(int(in.Fd())) {
+		return readLine(in)
+	}
+	first, err := typed(in, prompt, "PIN of "+name+": ")
+	if err != nil || !isNew {
+		return first, err
+	}
+	second, err := typed(in, prompt, "once more: ")
+	if err == nil && !first.Equal(second) {
+		err = errors.New("the two are not the same: nothing was changed")
+	}
+	return first, err
+}
+
+func typed(in *os.File, prompt io.Writer, text string) (secret.Text, error) {
+	fmt.Fprint(prompt, text)
+	line, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(prompt)
+	return secret.New(string(line)), err
+}
+
+func readLine(in io.Reader) (secret.Text, error) {
+	const longest = 1024
+	b, err := io.ReadAll(io.LimitReader(in, longest+1))
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("read the PIN: %w", err)
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	switch {
+	case line == "":
+		return secret.Text{}, errors.New("no PIN came on standard input: pipe it in, or call this on a terminal")
+	case len(b) > longest || strings.Contains(line, "\n"):
+		return secret.Text{}, errors.New("more than one line came on standard input: it must be the PIN alone")
+	}
+	return secret.New(line), nil
+}
