@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/icholy/digest"
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.uber.org/goleak"
 
@@ -29,15 +30,17 @@ import (
 	"callcontroller/internal/control/controltest"
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
+	"callcontroller/internal/rfc7616"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newHandler is the whole HTTP side of a lab. Peers in 10/8 are trusted.
 func newHandler(l *controltest.Lab, log *slog.Logger) http.Handler {
+	c := auth.Config{Realm: controltest.Domain, Users: controltest.People(), Guard: auth.NewGuard(60)}
 	chain := auth.Chain{
 		auth.NewTrusted([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}),
-		auth.NewBasic(auth.Config{Realm: controltest.Domain, Users: controltest.People(), Guard: auth.NewGuard(0)}),
+		auth.NewDigest(c, []rfc7616.Hash{rfc7616.SHA256, rfc7616.MD5}, false), auth.NewBasic(c),
 	}
 	return httpapi.NewHandler(httpapi.Config{Log: log, Legacy: &legacy.Handler{Control: l, Auth: chain}})
 }
@@ -47,10 +50,12 @@ func newHandler(l *controltest.Lab, log *slog.Logger) http.Handler {
 // sections that are played in order:
 //
 //	-- request ROWS: what it is about --
-//	   an HTTP request. {user:pin} stands for Base64, \x00 and the like for bytes.
+//	   an HTTP request. {user:pin} stands for Base64, \x00 and the like for bytes, and
+//	   {MD5 user:pin} for the answer to the last challenge of that algorithm
 //	   "Test-Peer" and "Test-Scheme" say from where and how it comes.
 //	-- reply --
-//	   what comes back, without Date, and without Content-Length when there is a body
+//	   what comes back, without Date, without Content-Length when there is a body, and
+//	   with "..." for each nonce
 //	-- phone --
 //	   what the calling party's phone does, one act a line; "pass" lets time pass
 //
@@ -80,6 +85,7 @@ type story struct {
 	listener *pipes
 	asked    string // the name of the last request
 	reply    string
+	nonces   map[string]string // of the last challenge, by algorithm
 }
 
 func newStory(t *testing.T, firstRow bool) *story {
@@ -207,7 +213,7 @@ func (s *story) ask(text string) string {
 		s.Fatalf("%s: %v", s.asked, err)
 	}
 	head, body, _ := strings.Cut(raw.String(), "\r\n\r\n")
-	head = date.ReplaceAllString(head, "")
+	head = s.takeNonces(date.ReplaceAllString(head, ""))
 	if body != "" {
 		head = contentLength.ReplaceAllString(head, "") // it was right, or the body had not been read
 	}
@@ -215,7 +221,32 @@ func (s *story) ask(text string) string {
 	return strings.TrimSuffix(reply, "\n") + "\n"
 }
 
+// takeNonces keeps the nonces of the challenges, if there are any.
+func (s *story) takeNonces(head string) string {
+	if found := challenge.FindAllStringSubmatch(head, -1); found != nil {
+		s.nonces = map[string]string{}
+		for _, m := range found {
+			s.nonces[m[1]] = m[2]
+		}
+	}
+	return nonce.ReplaceAllString(head, `nonce="..."`)
+}
+
+// answer answers the last challenge for a request.
+func (s *story) answer(algorithm, userinfo, method, target string) string {
+	s.Helper()
+	name, pin, _ := strings.Cut(userinfo, ":")
+	c := &digest.Challenge{Realm: controltest.Domain, Nonce: s.nonces[algorithm], Algorithm: algorithm, QOP: []string{"auth"}}
+	made, err := digest.Digest(c, digest.Options{Method: method, URI: target, Username: name, Password: pin, Count: 1, Cnonce: "c"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return made.String()
+}
+
 var (
+	challenge     = regexp.MustCompile(`Digest [^\r]*algorithm=([^, ]*), nonce="([^"]*)"`)
+	nonce         = regexp.MustCompile(`nonce="[^"]*"`)
 	userPIN       = regexp.MustCompile(`\{(.*?)\}`)
 	date          = regexp.MustCompile(`\r\nDate: [^\r]*`)
 	contentLength = regexp.MustCompile(`\r\nContent-Length: [^\r]*`)
@@ -225,7 +256,11 @@ var (
 func (s *story) wire(text string) []byte {
 	head, body, _ := strings.Cut(strings.TrimSuffix(text, "\n"), "\n\n")
 	body = s.unquote(`"` + body + `"`)
+	line := strings.Fields(head)
 	head = userPIN.ReplaceAllStringFunc(head, func(m string) string {
+		if algorithm, userinfo, ok := strings.Cut(m[1:len(m)-1], " "); ok {
+			return s.answer(algorithm, userinfo, line[0], line[1])
+		}
 		return base64.StdEncoding.EncodeToString([]byte(m[1 : len(m)-1]))
 	})
 	if !strings.Contains(head, "\nHost:") {
