@@ -11,7 +11,7 @@ import (
 
 // perBridge is the most heap that a standing call of INVITE mode may take, with both of
 // its legs, in bytes.
-const perBridge = 4 << 10
+const perBridge = 2 << 10
 
 // pickUp is a phone that answers at once, and takes everything.
 func pickUp(tb testing.TB, a *automaton, m *sip.Message, from netip.AddrPort) {
@@ -24,9 +24,9 @@ func pickUp(tb testing.TB, a *automaton, m *sip.Message, from netip.AddrPort) {
 // TestStandingCalls: two legs take little, no goroutine, and nothing when they are over.
 func TestStandingCalls(t *testing.T) {
 	inPlant(t, pickUp, func(p *plant) {
-		p.mode = call.ByStay
+		p.mode, p.calls = call.ByStay, 2*calls
 		all, each := p.place()
-		p.Logf("%d standing calls take %d bytes of heap each, both legs", calls, each)
+		p.Logf("%d standing calls take %d bytes of heap each, both legs", p.calls, each)
 		if each > perBridge {
 			p.Errorf("a standing call takes %d bytes, more than %d", each, perBridge)
 		}
