@@ -95,8 +95,11 @@ func (p *plant) place(i int, mode call.Mode) *engine.Running {
 	uri := func(n int) string { return fmt.Sprintf("sip:%d@%s", n, p.relay.toRight()) }
 	r := p.engine.Add(call.New(call.ID(strconv.Itoa(i)), &call.Order{
 		Mode: mode, Fallback: true, Agent: call.Party{URI: "sip:agent@example.com"}, Caller: call.Party{URI: uri(2 * i)}, Callee: call.Party{URI: uri(2*i + 1)},
-		ReferredBy: "sip:agent@example.com", RingTimeout: 20 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: time.Minute,
-		KeepAlive: 10 * time.Second, MaxDuration: 20 * time.Second, MaxRows: 100,
+		ReferredBy: "sip:agent@example.com",
+		Limits: &call.Limits{
+			RingTimeout: 20 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: time.Minute,
+			KeepAlive: 10 * time.Second, MaxDuration: 20 * time.Second, MaxRows: 100,
+		},
 	}))
 	r.Post(call.Start{})
 	return r
