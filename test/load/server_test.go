@@ -50,6 +50,7 @@ func serve(tb testing.TB, network transport.Net, listen string, proxy sip.URI) *
 	account := digest.Credentials{Username: "200", Password: secret.New("secret"), Realm: "example.com"}
 	signaller := signalling.New(signalling.Config{
 		UA: s.ua, SinkPort: 40000, Log: log, Account: func(string) *digest.Credentials { return &account },
+		SessionExpires: 1800, Wheel: s.wheel,
 	})
 	s.engine = engine.New(signaller, s.wheel, log)
 	return s
