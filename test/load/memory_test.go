@@ -18,7 +18,7 @@ import (
 )
 
 // perCall is the most heap that a standing call may take, in bytes.
-const perCall = 3 << 10
+const perCall = 2816
 
 var (
 	serverAddr = netip.MustParseAddrPort("192.0.2.10:5060")
