@@ -41,7 +41,7 @@ func heap() int64 {
 // TestRecordMemory holds the budget of a record, beside its call, and that nothing is
 // left when all are gone.
 func TestRecordMemory(t *testing.T) {
-	const n, budget = 10_000, 300
+	const n, budget = 10_000, 150
 	synctest.Test(t, func(t *testing.T) {
 		w := timing.New()
 		defer w.Close()
