@@ -150,6 +150,12 @@ type Order struct {
 	ReferredBy string
 	Subject    string // of the first INVITE, "" for none
 
+	*Limits
+}
+
+// Limits are the times and bounds of an order. Many orders share one, which is never
+// changed.
+type Limits struct {
 	KeepAlive     time.Duration // how often the phones of a call in INVITE mode are asked whether they are there; 0 for never
 	RingTimeout   time.Duration // how long the phone of a party rings
 	MaxDuration   time.Duration // from both parties together to the hang-up by us (INVITE mode); 0 for no limit

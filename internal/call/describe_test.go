@@ -10,8 +10,10 @@ import (
 func order() *Order {
 	return &Order{
 		Agent: Party{URI: "sip:203@example.com"}, Caller: Party{URI: "sip:201@example.com"}, Callee: Party{URI: "sip:202@example.com"},
-		ReferredBy: "sip:203@example.com", RingTimeout: 20 * time.Second, ReferDelay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second,
-		MaxRows: 100,
+		ReferredBy: "sip:203@example.com",
+		Limits: &Limits{
+			RingTimeout: 20 * time.Second, ReferDelay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second, MaxRows: 100,
+		},
 	}
 }
 

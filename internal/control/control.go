@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callcontroller/internal/audit"
@@ -45,13 +46,13 @@ type Config struct {
 
 	Automatic        []string      // called users who answer without ringing; a "*" at the end stands for any rest
 	Fallback         bool          // see call.Order
-	KeepAlive        time.Duration // see call.Order; 0 for never
-	MaxDuration      time.Duration // see call.Order; 0 for no limit
+	KeepAlive        time.Duration // see call.Limits; 0 for never
+	MaxDuration      time.Duration // see call.Limits; 0 for no limit
 	ReferredByCaller bool          // Referred-By names the calling party instead of the agent
 	FirstRow         bool          // see call.Order
-	ReferDelay       time.Duration // see call.Order; 0 for none
-	NotifyTimeout    time.Duration // see call.Order; default 32 s (RFC 6665, Timer N)
-	ReferLimit       time.Duration // see call.Order; default 180 s
+	ReferDelay       time.Duration // see call.Limits; 0 for none
+	NotifyTimeout    time.Duration // see call.Limits; default 32 s (RFC 6665, Timer N)
+	ReferLimit       time.Duration // see call.Limits; default 180 s
 	MaxRows          int           // status rows of a call; default 100
 
 	MaxRing    time.Duration // longest ring timeout; default 1 h
@@ -65,6 +66,8 @@ type Config struct {
 type Control struct {
 	config  Config
 	records *records
+
+	lastLimits atomic.Pointer[call.Limits] // see limitsOf
 
 	// gate makes what is checked and what is then added one step: no call slips in
 	// above the limit, or behind Drain.

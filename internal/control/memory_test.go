@@ -41,7 +41,7 @@ func heap() int64 {
 // TestRecordMemory holds the budget of a record, beside its call, and that nothing is
 // left when all are gone.
 func TestRecordMemory(t *testing.T) {
-	const n, budget = 10_000, 300
+	const n, budget = 10_000, 150
 	synctest.Test(t, func(t *testing.T) {
 		w := timing.New()
 		defer w.Close()
@@ -49,7 +49,7 @@ func TestRecordMemory(t *testing.T) {
 		calls := make([]*engine.Running, n)
 		for i := range calls {
 			calls[i] = e.Add(call.New(newID(), &call.Order{
-				Agent: call.Party{URI: fmt.Sprint("sip:", i, "@example.com")}, RingTimeout: time.Hour,
+				Agent: call.Party{URI: fmt.Sprint("sip:", i, "@example.com")}, Limits: &call.Limits{RingTimeout: time.Hour},
 			}))
 			calls[i].Post(call.Start{})
 			calls[i].Post(call.SendFailed{Response: call.Response{Status: 408}})

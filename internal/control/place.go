@@ -117,19 +117,33 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		return nil, err
 	}
 	o := &call.Order{
-		Mode: mode, Automatic: c.automatic(called), ConfPIN: strings.TrimSpace(r.ConfPIN), Fallback: c.config.Fallback, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
+		Mode: mode, Automatic: c.automatic(called), ConfPIN: strings.TrimSpace(r.ConfPIN), Fallback: c.config.Fallback, FirstRow: c.config.FirstRow,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
-		RingTimeout: r.Ring, ReferDelay: c.config.ReferDelay, NotifyTimeout: c.config.NotifyTimeout, ReferLimit: c.config.ReferLimit, MaxRows: c.config.MaxRows, FirstRow: c.config.FirstRow,
+		Limits: c.limitsOf(r.Ring),
 	}
 	if c.config.ReferredByCaller {
 		o.ReferredBy = calling.uri
 	}
-	if o.RingTimeout == 0 {
-		o.RingTimeout = min(DefaultTime, c.config.MaxRing)
-	}
 	return o, nil
+}
+
+// limitsOf gives the limits of an order, whose phones ring for so long; 0 for the usual
+// time. Orders one after the other share them when they are the same: most are.
+func (c *Control) limitsOf(ring time.Duration) *call.Limits {
+	if ring == 0 {
+		ring = min(DefaultTime, c.config.MaxRing)
+	}
+	if last := c.lastLimits.Load(); last != nil && last.RingTimeout == ring {
+		return last
+	}
+	l := &call.Limits{
+		RingTimeout: ring, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
+		ReferDelay: c.config.ReferDelay, NotifyTimeout: c.config.NotifyTimeout, ReferLimit: c.config.ReferLimit, MaxRows: c.config.MaxRows,
+	}
+	c.lastLimits.Store(l)
+	return l
 }
 
 // automatic tells whether a called party answers without ringing.

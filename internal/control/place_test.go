@@ -63,8 +63,8 @@ func TestPlaceMakesTheOrder(t *testing.T) {
 		Agent:      call.Party{URI: "sip:201@example.com", Display: "Alice", User: "201"},
 		Caller:     call.Party{URI: "sip:201@example.com", User: "201"},
 		Callee:     call.Party{URI: "sip:202@example.com", User: "202"},
-		ReferredBy: "sip:201@example.com", RingTimeout: 180 * time.Second,
-		NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second, MaxRows: 100,
+		ReferredBy: "sip:201@example.com",
+		Limits:     &call.Limits{RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second, MaxRows: 100},
 	}
 	for _, tt := range []struct {
 		name   string
@@ -84,7 +84,10 @@ func TestPlaceMakesTheOrder(t *testing.T) {
 				o.Agent = call.Party{URI: "sip:sales%231@shop.test", Display: "Sales", User: "203"}
 				o.Callee = call.Party{URI: "sip:conf@PARTNER.test:5080"}
 				o.ConfPIN = "12&Route=<sip:e>"
-				o.ReferredBy, o.Subject, o.Forwarding, o.RingTimeout = o.Agent.URI, "Büro", true, 20*time.Second
+				o.ReferredBy, o.Subject, o.Forwarding = o.Agent.URI, "Büro", true
+				limits := *o.Limits
+				limits.RingTimeout = 20 * time.Second
+				o.Limits = &limits
 			},
 		},
 		{

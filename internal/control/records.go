@@ -39,8 +39,8 @@ type shard struct {
 	all *records
 
 	mu   sync.RWMutex
-	m    map[key]*record
-	most int // records since the map was made
+	m    map[uint64]*record // by the hash of their key, which is a third of its size
+	most int                // records since the map was made
 }
 
 // record is one key's call. A standing call has one: keep it small.
@@ -49,6 +49,7 @@ type record struct {
 	running *engine.Running // the newest; its order has the key
 	expires time.Duration   // since records.begin
 	at      *key            // nil for the key of the call's order
+	next    *record         // of another key with the same hash
 	turn    turn
 	timer   timing.Timer
 }
@@ -71,8 +72,10 @@ func newRecords(w *timing.Wheel) *records {
 	return s
 }
 
-func (s *records) of(k key) *shard {
-	return &s.shard[maphash.Comparable(s.seed, k)%uint64(len(s.shard))]
+// of gives the shard of a key, and its hash.
+func (s *records) of(k key) (*shard, uint64) {
+	h := maphash.Comparable(s.seed, k)
+	return &s.shard[h%uint64(len(s.shard))], h
 }
 
 func (s *records) len() int { return int(s.count.Load()) }
@@ -81,10 +84,10 @@ func (s *records) now() time.Duration { return time.Since(s.begin) }
 
 // get gives the newest call of a key.
 func (s *records) get(k key) (*engine.Running, bool) {
-	sh := s.of(k)
+	sh, h := s.of(k)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	r := sh.m[k]
+	r := sh.find(h, k)
 	if r == nil || r.stale() || !concerns(r.running.Snapshot(), k) {
 		return nil, false
 	}
@@ -133,12 +136,12 @@ func (r *record) stale() bool {
 // call of INVITE mode beside one that lives.
 func (s *records) put(running *engine.Running, keep time.Duration) bool {
 	k := keyOf(running.Snapshot().Order)
-	sh := s.of(k)
+	sh, h := s.of(k)
 	sh.mu.Lock()
-	r := sh.m[k]
+	r := sh.find(h, k)
 	if r == nil {
 		r = &record{shard: sh}
-		sh.add(k, r)
+		sh.add(h, r)
 	}
 	before, was := r.running, r.turn
 	if before != nil && !concerns(before.Snapshot(), k) {
@@ -163,13 +166,13 @@ func (s *records) put(running *engine.Running, keep time.Duration) bool {
 
 // alias lets a call be found by a further key, and tells whether it was free.
 func (s *records) alias(running *engine.Running, k key, keep time.Duration) bool {
-	sh := s.of(k)
+	sh, h := s.of(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	r := sh.m[k]
+	r := sh.find(h, k)
 	if r == nil {
 		r = &record{shard: sh}
-		sh.add(k, r)
+		sh.add(h, r)
 	} else if r.running != running && r.turn != idle || !r.running.Snapshot().Over() && concerns(r.running.Snapshot(), k) {
 		return false
 	}
@@ -220,7 +223,9 @@ func (r *record) Fired(uint8) {
 	now, over := sh.all.now(), r.running.Snapshot().Over()
 	switch {
 	case now >= r.expires && over:
-		sh.remove(r.key())
+		sh.all.wheel.Stop(&r.timer) // It may have been set anew just now.
+		_, h := sh.all.of(r.key())
+		sh.remove(h, r)
 	case !over && now+recheck > r.expires:
 		r.expires = now + grace
 		sh.all.wheel.Start(&r.timer, recheck, r, 0)
@@ -229,20 +234,39 @@ func (r *record) Fired(uint8) {
 	}
 }
 
-// add puts a record in; the caller has the lock.
-func (sh *shard) add(k key, r *record) {
-	if sh.m == nil {
-		sh.m = make(map[key]*record)
+// find gives the record of a key, nil for none; the caller has the lock.
+func (sh *shard) find(h uint64, k key) *record {
+	r := sh.m[h]
+	for r != nil && r.key() != k {
+		r = r.next
 	}
-	sh.m[k] = r
+	return r
+}
+
+// add puts a record in, under a key that has none; the caller has the lock.
+func (sh *shard) add(h uint64, r *record) {
+	if sh.m == nil {
+		sh.m = make(map[uint64]*record)
+	}
+	sh.m[h], r.next = r, sh.m[h]
 	sh.most = max(sh.most, len(sh.m))
 	sh.all.count.Add(1)
 }
 
 // remove takes a record out; the caller has the lock. A map that has been large keeps
 // its memory: when it is empty, it is given back.
-func (sh *shard) remove(k key) {
-	delete(sh.m, k)
+func (sh *shard) remove(h uint64, r *record) {
+	switch first := sh.m[h]; {
+	case first != r:
+		for first.next != r {
+			first = first.next
+		}
+		first.next = r.next
+	case r.next != nil:
+		sh.m[h] = r.next
+	default:
+		delete(sh.m, h)
+	}
 	sh.all.count.Add(-1)
 	if len(sh.m) == 0 && sh.most > 8 {
 		sh.m, sh.most = nil, 0

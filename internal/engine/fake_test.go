@@ -94,8 +94,8 @@ func newBench(t *testing.T, on func(l *fakeLine, effect string)) *bench {
 // add makes a call that keeps all its rows.
 func (b *bench) add(id call.ID) (*Running, *fakeLine) {
 	r := b.Add(call.New(id, &call.Order{
-		Caller:      call.Party{URI: "sip:201@example.com"},
-		RingTimeout: time.Minute, NotifyTimeout: time.Minute, ReferLimit: time.Hour,
+		Caller: call.Party{URI: "sip:201@example.com"},
+		Limits: &call.Limits{RingTimeout: time.Minute, NotifyTimeout: time.Minute, ReferLimit: time.Hour},
 	}))
 	return r, b.fake.lines[id]
 }

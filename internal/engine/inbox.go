@@ -23,12 +23,38 @@ type Running struct {
 	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
 
 	mu    sync.Mutex
-	busy  bool         // somebody works events off
-	over  bool         // no event is taken any more
-	next  uint16       // of inbox, the one that is taken next
-	inbox []call.Event // what has come meanwhile; most events find the call idle
+	busy  bool   // somebody works events off
+	over  bool   // no event is taken any more
+	inbox *inbox // nil when nothing waits: most events find the call idle
 
 	timers [call.NumSlots]*timing.Timer // nil for one that was never started, or stopped
+}
+
+// inbox are the events that have come while another one was worked off.
+type inbox struct {
+	events []call.Event
+	next   int // the one that is taken next
+}
+
+// len is how many events wait.
+func (i *inbox) len() int {
+	if i == nil {
+		return 0
+	}
+	return len(i.events) - i.next
+}
+
+// take gives the next event; there is one.
+func (i *inbox) take() call.Event {
+	ev := i.events[i.next]
+	i.events[i.next] = nil
+	i.next++
+	if i.next == maxInbox {
+		n := copy(i.events, i.events[i.next:])
+		clear(i.events[n:])
+		i.events, i.next = i.events[:n], 0
+	}
+	return ev
 }
 
 // ID is that of the call.
@@ -77,12 +103,15 @@ func (r *Running) Await(ctx context.Context, ok func(*call.Call) bool) error {
 // was not taken: the call is over, or its inbox is full.
 func (r *Running) Post(ev call.Event) bool {
 	r.mu.Lock()
-	if r.over || len(r.inbox)-int(r.next) >= maxInbox {
+	if r.over || r.inbox.len() >= maxInbox {
 		r.mu.Unlock()
 		return false
 	}
 	if r.busy {
-		r.inbox = append(r.inbox, ev)
+		if r.inbox == nil {
+			r.inbox = new(inbox)
+		}
+		r.inbox.events = append(r.inbox.events, ev)
 		r.mu.Unlock()
 		return true
 	}
@@ -98,20 +127,11 @@ func (r *Running) Post(ev call.Event) bool {
 func (r *Running) take() (ev call.Event, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if int(r.next) == len(r.inbox) {
-		r.inbox, r.next = nil, 0 // A standing call keeps no room that it needed once.
-		r.busy = false
+	if r.inbox.len() == 0 {
+		r.busy, r.inbox = false, nil // A standing call keeps no room that it needed once.
 		return nil, false
 	}
-	ev = r.inbox[r.next]
-	r.inbox[r.next] = nil
-	r.next++
-	if r.next == maxInbox {
-		n := copy(r.inbox, r.inbox[r.next:])
-		clear(r.inbox[n:])
-		r.inbox, r.next = r.inbox[:n], 0
-	}
-	return ev, true
+	return r.inbox.take(), true
 }
 
 // step moves the call by one event, publishes it, and performs the effects. A

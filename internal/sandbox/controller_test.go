@@ -63,7 +63,7 @@ func (c *controller) place(from, to string) *call.Call {
 	party := func(user string) call.Party { return call.Party{URI: "sip:" + user + "@" + c.domain, User: user} }
 	r := c.engine.Add(call.New("call", &call.Order{
 		Agent: party(from), Caller: party(from), Callee: party(to), ReferredBy: "sip:" + from + "@" + c.domain,
-		RingTimeout: 20 * time.Second, NotifyTimeout: 20 * time.Second, ReferLimit: 20 * time.Second, MaxRows: 30,
+		Limits: &call.Limits{RingTimeout: 20 * time.Second, NotifyTimeout: 20 * time.Second, ReferLimit: 20 * time.Second, MaxRows: 30},
 	}))
 	r.Post(call.Start{})
 	eventually(c.t, "the call is over", func() bool { s := r.Snapshot(); return s.Over() })

@@ -3,15 +3,22 @@ package sdp
 import (
 	"slices"
 	"strings"
+	"unique"
 )
 
 // slot is an m= line of a leg's session. Its place never changes (RFC 3264 section 8).
 type slot struct {
-	kind string // media type, "audio"
-	peer int16  // the slot of the other leg that it talks with, or unpaired
+	kind unique.Handle[string] // media type, "audio": there are few, and many legs
+	peer int16                 // the slot of the other leg that it talks with, or unpaired
 }
 
 const unpaired = -1
+
+// newSlot makes one that talks with none.
+func newSlot(kind string) slot { return slot{kind: unique.Make(kind), peer: unpaired} }
+
+// is tells whether a slot has that media type.
+func (t slot) is(kind string) bool { return t.kind.Value() == kind }
 
 // alone tells that a slot talks with none of the other leg.
 func alone(t slot) bool { return t.peer == unpaired }
@@ -19,13 +26,13 @@ func alone(t slot) bool { return t.peer == unpaired }
 // gap writes the slot without a stream. What stands for protocol and format means
 // nothing there (RFC 3264 section 8.2).
 func (t slot) gap(b *strings.Builder, connection string) {
-	b.WriteString("m=" + t.kind + " 0 RTP/AVP 0\r\n" + connection)
+	b.WriteString("m=" + t.kind.Value() + " 0 RTP/AVP 0\r\n" + connection)
 }
 
 // begin remembers the one stream of the first offer, which most legs never need.
 func (s *Leg) begin() {
 	if len(s.slots) == 0 && s.version > 0 {
-		s.slots = []slot{{kind: "audio", peer: unpaired}}
+		s.slots = []slot{newSlot("audio")}
 	}
 }
 
@@ -34,9 +41,9 @@ func (s *Leg) see(i int, kind string) {
 	s.begin()
 	switch {
 	case i == len(s.slots):
-		s.slots = append(s.slots, slot{kind: strings.Clone(kind), peer: unpaired})
-	case s.slots[i].kind != kind: // RFC 3264 section 8.2: a place is used again.
-		s.slots[i] = slot{kind: strings.Clone(kind), peer: unpaired}
+		s.slots = append(s.slots, newSlot(kind))
+	case !s.slots[i].is(kind): // RFC 3264 section 8.2: a place is used again.
+		s.slots[i] = newSlot(kind)
 	}
 }
 
@@ -89,7 +96,7 @@ func (s *Leg) pair(from *Leg, d description) {
 
 // place joins the slot i of from with a free one.
 func (s *Leg) place(from *Leg, i int, kind string) {
-	j := s.free(kind, func(t slot) bool { return alone(t) && t.kind == kind })
+	j := s.free(kind, func(t slot) bool { return alone(t) && t.is(kind) })
 	s.slots[j].peer, from.slots[i].peer = int16(i), int16(j)
 }
 
@@ -103,11 +110,11 @@ func (s *Leg) free(kind string, good func(slot) bool) int {
 	case j >= 0:
 		return j
 	case len(s.slots) < maxMedia:
-		s.slots = append(s.slots, slot{kind: strings.Clone(kind), peer: unpaired})
+		s.slots = append(s.slots, newSlot(kind))
 		return len(s.slots) - 1
 	}
 	j = max(0, slices.IndexFunc(s.slots, alone))
-	s.slots[j] = slot{kind: strings.Clone(kind), peer: unpaired}
+	s.slots[j] = newSlot(kind)
 	return j
 }
 

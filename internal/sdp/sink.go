@@ -40,7 +40,7 @@ func (s *Leg) offer(direction string) []byte {
 		b.WriteString(audio)
 		return s.seal(b.String())
 	}
-	at := s.free("audio", func(t slot) bool { return t.kind == "audio" })
+	at := s.free("audio", func(t slot) bool { return t.is("audio") })
 	for j, t := range s.slots {
 		if j == at {
 			b.WriteString(audio)

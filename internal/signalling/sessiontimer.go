@@ -17,13 +17,15 @@ const retryRefresh = 5 * time.Second
 // sessionTimer is the session timer of a leg (RFC 4028). A leg whose phone wants none
 // has none.
 type sessionTimer struct {
-	timer    timing.Timer
-	leg      *leg
-	interval time.Duration
-	ours     bool   // we refresh, else the phone does
-	update   bool   // the phone takes UPDATE, which needs no SDP
-	told     []byte // for a phone that does not: what it was told last
+	timer   timing.Timer
+	leg     *leg
+	told    string // for a phone that takes no UPDATE: the SDP that it was told last
+	seconds uint32 // the interval
+	ours    bool   // we refresh, else the phone does
+	update  bool   // the phone takes UPDATE, which needs no SDP
 }
+
+func (s *sessionTimer) interval() time.Duration { return time.Duration(s.seconds) * time.Second }
 
 // agree takes what a 2xx says about the session timer; the zero Timer ends it. ours
 // says whether we are to refresh. takes is the Allow list's word about UPDATE.
@@ -38,7 +40,7 @@ func (g *leg) agree(t dialog.Timer, ours, takes bool) {
 		g.timer = &sessionTimer{leg: g}
 	}
 	s := g.timer
-	s.interval, s.ours, s.update = time.Duration(t.Expires)*time.Second, ours, takes
+	s.seconds, s.ours, s.update = t.Expires, ours, takes
 	s.start(s.wait())
 }
 
@@ -54,9 +56,9 @@ func (g *leg) stopTimer() {
 // session is over for want of a refresh (section 10).
 func (s *sessionTimer) wait() time.Duration {
 	if s.ours {
-		return s.interval / 2
+		return s.interval() / 2
 	}
-	return s.interval - min(32*time.Second, s.interval/3)
+	return s.interval() - min(32*time.Second, s.interval()/3)
 }
 
 func (s *sessionTimer) start(d time.Duration) { s.leg.line.config.Wheel.Start(&s.timer, d, s, 0) }
@@ -91,7 +93,7 @@ func (g *leg) timerFields() []sip.Field {
 	if g.timer == nil {
 		return nil
 	}
-	t := dialog.Timer{Expires: uint32(g.timer.interval / time.Second), UAC: g.timer.ours, UAS: !g.timer.ours}
+	t := dialog.Timer{Expires: g.timer.seconds, UAC: g.timer.ours, UAS: !g.timer.ours}
 	return []sip.Field{t.Field()}
 }
 
@@ -122,7 +124,7 @@ func (g *leg) stretch(resp *sip.Message) {
 	g.line.mu.Lock()
 	defer g.line.mu.Unlock()
 	if g.timer != nil {
-		g.timer.interval = max(g.timer.interval, time.Duration(dialog.ParseMinSE(resp))*time.Second)
+		g.timer.seconds = max(g.timer.seconds, dialog.ParseMinSE(resp))
 	}
 }
 
@@ -165,7 +167,7 @@ func (g *leg) keep(body []byte) {
 	g.line.mu.Lock()
 	defer g.line.mu.Unlock()
 	if len(body) > 0 && g.timer != nil && g.timer.ours && !g.timer.update {
-		g.timer.told = body
+		g.timer.told = string(body)
 	}
 }
 
@@ -173,8 +175,8 @@ func (g *leg) keep(body []byte) {
 func (g *leg) told() []byte {
 	g.line.mu.Lock()
 	defer g.line.mu.Unlock()
-	if g.timer == nil {
+	if g.timer == nil || g.timer.told == "" {
 		return nil
 	}
-	return g.timer.told
+	return []byte(g.timer.told)
 }

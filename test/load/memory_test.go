@@ -18,7 +18,7 @@ import (
 )
 
 // perCall is the most heap that a standing call may take, in bytes.
-const perCall = 3 << 10
+const perCall = 2816
 
 var (
 	serverAddr = netip.MustParseAddrPort("192.0.2.10:5060")
@@ -30,6 +30,7 @@ type plant struct {
 	*testing.T
 	*server
 	phone *automaton
+	calls int // that stand at once
 
 	heap       uint64 // before the first call
 	goroutines int
@@ -43,7 +44,7 @@ func inPlant(t *testing.T, react reaction, test func(p *plant)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &plant{T: t, phone: &automaton{conn: conn, addr: phoneAddr, react: react}}
+		p := &plant{T: t, calls: calls, phone: &automaton{conn: conn, addr: phoneAddr, react: react}}
 		go p.phone.serve(t)
 		p.server = serve(t, network.Host(serverAddr.Addr()), serverAddr.String(), mustURI(t, "sip:"+phoneAddr.String()))
 		synctest.Wait()
@@ -68,16 +69,16 @@ func heap() uint64 {
 // place starts all calls and gives what each takes when nothing more happens.
 func (p *plant) place() (all []*engine.Running, each uint64) {
 	p.Helper()
-	all = make([]*engine.Running, calls)
+	all = make([]*engine.Running, p.calls)
 	before := heap()
 	for i := range all {
 		all[i] = p.call(i, "example.com")
 	}
 	time.Sleep(33 * time.Second) // No transaction but the INVITE's own is left.
 	synctest.Wait()
-	each = (heap() - before) / calls
+	each = (heap() - before) / uint64(p.calls)
 	if n := runtime.NumGoroutine(); n != p.goroutines {
-		p.Errorf("%d goroutines run for %d calls, %d without", n, calls, p.goroutines)
+		p.Errorf("%d goroutines run for %d calls, %d without", n, p.calls, p.goroutines)
 	}
 	return all, each
 }
@@ -102,7 +103,7 @@ func (p *plant) wantNothingLeft(all []*engine.Running) {
 	after := heap()
 	p.Logf("heap: %d bytes before, %d after", p.heap, after)
 	if after > p.heap+leftover {
-		p.Errorf("%d bytes are left of %d calls", after-p.heap, calls)
+		p.Errorf("%d bytes are left of %d calls", after-p.heap, p.calls)
 	}
 }
 

@@ -64,7 +64,7 @@ func runRace(tb testing.TB, n int) int {
 	r := &race{all: make([]racer, n)}
 	var proxy sip.URI // None: each phone is its own next hop.
 	r.server = serve(tb, transport.System{}, "127.0.0.1:0", proxy)
-	r.server.referLimit = 2 * time.Second // A NOTIFY that is lost is not waited for long.
+	r.server.limits.ReferLimit = 2 * time.Second // A NOTIFY that is lost is not waited for long.
 	for range phones {
 		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {

@@ -26,8 +26,8 @@ type server struct {
 	layer  *transport.Layer
 	wheel  *timing.Wheel
 
-	mode       call.Mode     // of the calls that are placed
-	referLimit time.Duration // the same
+	mode   call.Mode   // of the calls that are placed
+	limits call.Limits // the same
 }
 
 // serve starts a server on a network. proxy is its outbound proxy; without a host
@@ -35,7 +35,9 @@ type server struct {
 func serve(tb testing.TB, network transport.Net, listen string, proxy sip.URI) *server {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
-	s := &server{wheel: timing.New(), referLimit: 180 * time.Second}
+	s := &server{wheel: timing.New(), limits: call.Limits{
+		RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second, MaxRows: 100,
+	}}
 	s.layer = transport.New(transport.Config{Net: network, Log: log},
 		func(m *sip.Message, from transport.Source) { s.ua.Receive(m, from) })
 	s.ua = dialog.New(dialog.Config{
@@ -48,6 +50,7 @@ func serve(tb testing.TB, network transport.Net, listen string, proxy sip.URI) *
 	account := digest.Credentials{Username: "200", Password: secret.New("secret"), Realm: "example.com"}
 	signaller := signalling.New(signalling.Config{
 		UA: s.ua, SinkPort: 40000, Log: log, Account: func(string) *digest.Credentials { return &account },
+		SessionExpires: 1800, Wheel: s.wheel,
 	})
 	s.engine = engine.New(signaller, s.wheel, log)
 	return s
@@ -68,7 +71,7 @@ func (s *server) call(i int, callerHost string) *engine.Running {
 		Mode:   s.mode,
 		Agent:  call.Party{URI: agent, Display: fmt.Sprintf("Agent %d", i), User: fmt.Sprintf("agent%d", i)},
 		Caller: call.Party{URI: fmt.Sprintf("sip:%d@%s", i, callerHost)}, Callee: call.Party{URI: fmt.Sprintf("sip:c%d@example.com", i)},
-		ReferredBy: agent, RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: s.referLimit, MaxRows: 100,
+		ReferredBy: agent, Limits: &s.limits,
 	}))
 	r.Post(call.Start{})
 	return r

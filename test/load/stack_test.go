@@ -179,8 +179,8 @@ func benchOrder() *call.Order {
 	return &call.Order{
 		Agent:  call.Party{URI: "sip:203@example.com", Display: "Agent", User: "203"},
 		Caller: call.Party{URI: "sip:201@example.com"}, Callee: call.Party{URI: "sip:202@example.com"},
-		ReferredBy: "sip:203@example.com", RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second,
-		ReferLimit: 180 * time.Second, MaxRows: 4,
+		ReferredBy: "sip:203@example.com",
+		Limits:     &call.Limits{RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second, MaxRows: 4},
 	}
 }
 

@@ -66,7 +66,9 @@ func order(s schedule) *call.Order {
 	return &call.Order{
 		Mode: s.mode, Automatic: s.auto, Fallback: true, Agent: call.Party{URI: "sip:agent@example.com"},
 		Caller: call.Party{URI: uriOf(0)}, Callee: call.Party{URI: uriOf(1)}, ReferredBy: "sip:agent@example.com",
-		RingTimeout: 15 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 60 * time.Second, KeepAlive: time.Minute, MaxRows: 100,
+		Limits: &call.Limits{
+			RingTimeout: 15 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 60 * time.Second, KeepAlive: time.Minute, MaxRows: 100,
+		},
 	}
 }
 

@@ -130,8 +130,10 @@ func (s *server) place(i int, mode call.Mode, back netip.AddrPort) *engine.Runni
 	r := s.engine.Add(call.New(call.ID(fmt.Sprintf("soak-%d", i)), &call.Order{
 		Mode: mode, Fallback: true, Agent: call.Party{URI: "sip:agent@example.com"},
 		Caller: call.Party{URI: uri("a")}, Callee: call.Party{URI: uri("b")}, ReferredBy: "sip:agent@example.com",
-		RingTimeout: 6 * time.Second, NotifyTimeout: 8 * time.Second, ReferLimit: 10 * time.Second,
-		MaxDuration: 6 * time.Second, KeepAlive: time.Minute, MaxRows: 100,
+		Limits: &call.Limits{
+			RingTimeout: 6 * time.Second, NotifyTimeout: 8 * time.Second, ReferLimit: 10 * time.Second,
+			MaxDuration: 6 * time.Second, KeepAlive: time.Minute, MaxRows: 100,
+		},
 	}))
 	r.Post(call.Start{})
 	chance := rand.New(rand.NewPCG(uint64(i), 13)) //nolint:gosec // A test repeats its chances.

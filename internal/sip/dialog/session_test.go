@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -143,6 +144,32 @@ func TestAnswerBeforeSendReturns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLateAck: the ACK has the credentials of its INVITE (RFC 3261 section 22.1) also
+// when it is sent after the transaction is over.
+func TestLateAck(t *testing.T) {
+	onInstant(t, func(req *sip.Message) []*sip.Message {
+		switch {
+		case req.Method != sip.INVITE:
+			return nil
+		case req.GetOther("Proxy-Authorization") == "":
+			return []*sip.Message{challengeOf(req)}
+		default:
+			resp := sip.NewResponse(req, 200, "", "b")
+			resp.Add(sip.Contact, "<sip:b@192.0.2.2>")
+			return []*sip.Message{resp}
+		}
+	}, func(t *testing.T, i *instant, e *end) {
+		s := i.invite(e)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.Ack("", nil)
+		invite, ack := i.sent[len(i.sent)-2], i.sent[len(i.sent)-1]
+		if ack.Method != sip.ACK || ack.Get(sip.ProxyAuthorization) == "" || ack.Get(sip.ProxyAuthorization) != invite.Get(sip.ProxyAuthorization) {
+			t.Errorf("sent %v, the ACK with %q", i.names(), ack.Get(sip.ProxyAuthorization))
+		}
+	})
 }
 
 // TestOrphans: a response without Via is taken when tag, Call-ID and CSeq are those of
