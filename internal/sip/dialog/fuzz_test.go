@@ -97,7 +97,7 @@ func FuzzDialog(f *testing.F) {
 			return
 		}
 		d, err := fromResponse(Dialog{SIPCallID: "1", LocalTag: "ours", local: "<sip:a@h>;tag=ours", target: "sip:first@h"}, resp)
-		if _, broken := d.nextHop(); broken != nil || err != nil && len(d.routes) == maxRoutes {
+		if hop, broken := d.nextHop(); broken != nil || !hop.IsSIP() || err != nil && len(d.routes) == maxRoutes {
 			return // Nothing is sent.
 		}
 		for _, method := range []string{sip.ACK, sip.BYE} {
