@@ -56,7 +56,7 @@ check:
 	$(MAKE) tidy
 	$(MAKE) test GOTESTFLAGS="-race $(GOTESTFLAGS)"
 	$(MAKE) model SCHEDULES=10000
-	$(MAKE) fuzz FUZZTIME=5s
+	$(MAKE) fuzz FUZZTIME=3s
 	$(MAKE) vulncheck
 
 # The formatters, gofumpt among them, are part of the configuration.

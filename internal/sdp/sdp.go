@@ -126,15 +126,18 @@ func payloadType(format string) (n int, ok bool) {
 	return int(u), err == nil && u < 128
 }
 
-// known gives the formats that a description of ours may name: phones hang up on a
-// dynamic payload type without its rtpmap.
+// known gives the formats that a description of ours may name, each once: phones hang
+// up on a dynamic payload type without its rtpmap, and a format that stands a thousand
+// times would have us write its rtpmap as often.
 func (m *Media) known() []string {
 	var formats []string
+	seen := make(map[string]bool)
 	for _, f := range m.Formats {
 		n, ok := payloadType(f)
 		_, mapped := m.Rtpmaps[f]
-		if !ok || n <= lastStatic || mapped {
+		if (!ok || n <= lastStatic || mapped) && !seen[f] {
 			formats = append(formats, f)
+			seen[f] = true
 		}
 	}
 	return formats

@@ -209,6 +209,9 @@ func lawsOfAnswer(offer, answer string) error {
 	if err != nil {
 		return err
 	}
+	if len(answer) > 2*len(offer)+500 {
+		return fmt.Errorf("%d bytes are answered with %d", len(offer), len(answer))
+	}
 	given, err := ParseOffer([]byte(answer))
 	if err != nil {
 		return fmt.Errorf("the answer cannot be read: %w", err)

@@ -99,7 +99,7 @@ func FuzzDialog(f *testing.F) {
 		user := firstAt{}
 		d, err := fromResponse(user.Outgoing(), resp)
 		s := &Session{user: user, sipCallID: "1", localTag: 7, dialog: d}
-		if _, broken := s.parts(d).nextHop(); broken != nil || err != nil && len(s.parts(d).routes) == maxRoutes {
+		if hop, broken := s.parts(d).nextHop(); broken != nil || !hop.IsSIP() || err != nil && len(s.parts(d).routes) == maxRoutes {
 			return // Nothing is sent.
 		}
 		for _, method := range []string{sip.ACK, sip.BYE} {
