@@ -55,6 +55,7 @@ type App struct {
 	log       *slog.Logger
 	users     *file.Directory
 	audit     *audit.Log // nil when none is kept
+	policy    *policy.Rules
 	wheel     *timing.Wheel
 	ua        *dialog.UA
 	transport *transport.Layer
@@ -75,7 +76,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &App{config: c, options: o, log: o.Log}
-	for _, start := range []func(context.Context) error{a.startUsers, a.startAudit, a.startSIP, a.startCalls, a.startHTTP} {
+	for _, start := range []func(context.Context) error{a.startUsers, a.startAudit, a.startPolicy, a.startSIP, a.startCalls, a.startHTTP} {
 		if err := start(ctx); err != nil {
 			if undo := a.cleanups.run(context.WithoutCancel(ctx)); undo != nil {
 				a.log.Error("clean-up after a failed start", "error", undo)
@@ -129,10 +130,30 @@ func (a *App) startAudit(context.Context) (err error) {
 	return nil
 }
 
+// startPolicy makes the rules. One for nobody is most likely a mistake.
+func (a *App) startPolicy(context.Context) error {
+	a.policy = policy.New(policyOf(a.config))
+	a.checkPolicy(a.config)
+	return nil
+}
+
+func (a *App) checkPolicy(c *config.Config) {
+	for name := range c.Policy.Users {
+		if u, ok := a.users.Lookup(name); !ok || u.Name != name {
+			a.log.Warn("policy.users has rules for a name that is no user's", "user", name)
+		}
+	}
+}
+
+func policyOf(c *config.Config) policy.Config {
+	return policy.Config{Default: c.Policy.Default, Users: c.Policy.Users, Zone: c.Policy.Zone()}
+}
+
 func (a *App) startCalls(context.Context) error {
 	a.engine = engine.New(a.signaller(), a.wheel, a.log)
 	a.control = control.New(control.Config{
 		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log, Audit: a.audit,
+		Policy: a.policy, MaxRate: a.config.Limits.Rate,
 		Hosts:    policy.NewHosts(a.config.SIP.Domain, hostList(a.config.Policy.Hosts)),
 		FirstRow: a.config.Compat.FirstRow, ReferDelay: a.config.Refer.Delay, NotifyTimeout: a.config.Refer.NotifyTimeout, ReferLimit: a.config.Refer.Limit,
 		Fallback: a.config.Refer.Fallback == config.FallbackInvite, MaxDuration: a.config.Limits.Duration, KeepAlive: a.config.SIP.KeepAlive, Automatic: a.config.SIP.Automatic, MaxRing: a.config.HTTP.MaxTimeout,
@@ -201,29 +222,39 @@ func (a *App) certificate() (tls.Certificate, error) {
 	return cert, err
 }
 
-// Reload reads the users anew, and goes on in a new audit file if the old was moved
-// away. On an error the old ones stay in force.
+// Reload reads users and policy anew, and goes on in a new audit file if the old was
+// moved away. On an error the old ones stay in force.
 func (a *App) Reload() error {
 	if err := a.audit.Reopen(); err != nil {
 		return fmt.Errorf("audit.file: %w", err)
 	}
-	err := a.reloadUsers()
-	if err == nil {
-		a.audit.Record(audit.Entry{Event: audit.UsersReloaded})
+	if err := a.reread(); err != nil {
+		return err
 	}
-	return err
+	a.audit.Record(audit.Entry{Event: audit.Reloaded})
+	return nil
 }
 
-func (a *App) reloadUsers() error {
+func (a *App) reread() error {
+	c := a.config
+	if a.options.Reread != nil {
+		var err error
+		if c, err = a.options.Reread(); err != nil {
+			return err
+		}
+	}
+	if err := a.rereadUsers(c); err != nil {
+		return err
+	}
+	a.policy.Replace(policyOf(c))
+	a.checkPolicy(c)
+	return nil
+}
+
+// rereadUsers takes them from where they were taken at the start.
+func (a *App) rereadUsers(c *config.Config) error {
 	if a.config.Users.File != "" {
 		return a.users.Reload()
-	}
-	if a.options.Reread == nil {
-		return nil
-	}
-	c, err := a.options.Reread()
-	if err != nil {
-		return err
 	}
 	return a.users.Replace(c.Users.Inline)
 }

@@ -41,7 +41,7 @@ func TestZ08AuditTellsWhoCalledWhom(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatalf("%v in %q", err, line)
 		}
-		if e.Event != audit.UsersReloaded && (e.User != "201" || e.Source.String() != "127.0.0.1") {
+		if e.Event != audit.Reloaded && (e.User != "201" || e.Source.String() != "127.0.0.1") {
 			t.Errorf("who or where from is wrong: %+v", e)
 		}
 		if (e.Call != "") != (e.Event == audit.CallPlaced) {
@@ -55,7 +55,7 @@ func TestZ08AuditTellsWhoCalledWhom(t *testing.T) {
 		"call.refused 201 alice x@evil.test refer host evil.test of called party is not allowed",
 		"transfer.refused 201 201 203 202 Call not found.",
 		"status.refused 202 202 201 Agent does not match principal",
-		"users.reloaded",
+		"reloaded",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -26,7 +26,7 @@ const (
 	TransferRefused = "transfer.refused"
 	LoginRefused    = "login.refused"
 	StatusRefused   = "status.refused" // a look at somebody else's call
-	UsersReloaded   = "users.reloaded"
+	Reloaded        = "reloaded"       // users and policy
 )
 
 // refusalsPerSecond is how many refused log-ins have a line of their own; more are

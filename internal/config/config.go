@@ -133,11 +133,6 @@ type Users struct {
 	Inline []directory.User // users: complete, with their defaults
 }
 
-// Policy limits who can be called.
-type Policy struct {
-	Hosts []HostPort // policy.hosts: SIP hosts that may be called besides sip.domain, at that port; without one at 5060 or where DNS says; default none
-}
-
 // Refer is how long and as whom a call in REFER mode is followed.
 type Refer struct {
 	Delay         time.Duration // refer.delay: from the ACK to the REFER when both pass a proxy, which could swap them; default 50 ms, 0 for none
@@ -174,6 +169,7 @@ const (
 type Limits struct {
 	Calls int // limits.calls: most calls at once; default 10000
 	Rows  int // limits.rows: most status rows of a call; default 100
+	Rate  int // limits.rate: most new calls a second, of all users; default 0, no limit
 	// Duration is limits.duration: how long the parties of a call in INVITE mode may
 	// talk until it is hung up; default 0, for ever.
 	Duration time.Duration

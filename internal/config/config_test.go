@@ -15,13 +15,14 @@ import (
 
 	"callcontroller/internal/config"
 	"callcontroller/internal/directory"
+	"callcontroller/internal/policy"
 	"callcontroller/internal/rfc7616"
 	"callcontroller/internal/secret"
 	"callcontroller/internal/sip"
 )
 
 // sameValues compares what is configured, not where it was written.
-var sameValues = cmp.Options{cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateComparable(netip.Prefix{}), cmpopts.EquateEmpty()}
+var sameValues = cmp.Options{cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateComparable(netip.Prefix{}, policy.Pattern{}, policy.Window{}), cmpopts.EquateEmpty()}
 
 func load(t *testing.T, text string, environ []string, overrides map[string]string) (*config.Config, error) {
 	t.Helper()
@@ -39,6 +40,24 @@ func mustLoad(t *testing.T, text string, environ []string, overrides map[string]
 		t.Fatal(err)
 	}
 	return c
+}
+
+func patterns(t *testing.T, text string) []policy.Pattern {
+	t.Helper()
+	p, err := policy.ParsePattern(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []policy.Pattern{p}
+}
+
+func windows(t *testing.T, text string) []policy.Window {
+	t.Helper()
+	w, err := policy.ParseWindow(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []policy.Window{w}
 }
 
 func TestEveryKeyOfTheFile(t *testing.T) {
@@ -79,11 +98,16 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			},
 			{Name: "202", Identity: "sales@example.com"},
 		}},
-		Policy: config.Policy{Hosts: []config.HostPort{{Host: "gw.example.com"}, {Host: "gw.example.com", Port: 5080}}},
+		Policy: config.Policy{
+			Hosts:    []config.HostPort{{Host: "gw.example.com"}, {Host: "gw.example.com", Port: 5080}},
+			Timezone: "Europe/Berlin",
+			Default:  policy.Set{Called: policy.Dial{Deny: patterns(t, "00*")}, AtOnce: 5},
+			Users:    map[string]*policy.Set{"201": {Called: policy.Dial{Allow: patterns(t, "*")}, AtOnce: 5, Hours: windows(t, "Mon-Fri 07:00-20:00")}},
+		},
 		Data:   "testdata/state",
 		Refer:  config.Refer{Delay: 20 * time.Millisecond, NotifyTimeout: 5 * time.Second, Limit: 90 * time.Second, Fallback: config.FallbackOff, ReferredBy: config.Caller},
 		Compat: config.Compat{FirstRow: false},
-		Limits: config.Limits{Calls: 10, Rows: 20, Duration: 4 * time.Hour},
+		Limits: config.Limits{Calls: 10, Rate: 50, Rows: 20, Duration: 4 * time.Hour},
 		Drain:  config.Drain{Limit: 500 * time.Millisecond},
 		Audit:  config.Audit{File: "testdata/audit.log"},
 	}

@@ -18,17 +18,14 @@ func (c *Config) Dump(w io.Writer) error {
 			}
 			continue
 		}
-		section, name := root, f.key
-		for {
-			front, rest, ok := strings.Cut(name, ".")
-			if !ok {
-				break
-			}
-			section, name = child(section, front), rest
-		}
-		if err := add(section, name, f.show(), c.origin(f.key)); err != nil {
+		if err := put(root, f.key, f.show(), c.origin(f.key)); err != nil {
 			return err
 		}
+	}
+	if len(c.Policy.Users) > 0 {
+		users := &yaml.Node{Kind: yaml.ScalarNode, Value: "users", LineComment: c.origin(policyUsers)}
+		section := child(root, "policy")
+		section.Content = append(section.Content, users, c.dumpPolicies())
 	}
 	encoder := yaml.NewEncoder(w)
 	encoder.SetIndent(2)
@@ -36,6 +33,17 @@ func (c *Config) Dump(w io.Writer) error {
 		return err
 	}
 	return encoder.Close()
+}
+
+// put adds a value under a key with dots in it.
+func put(n *yaml.Node, key string, value any, comment string) error {
+	for {
+		front, rest, ok := strings.Cut(key, ".")
+		if !ok {
+			return add(n, key, value, comment)
+		}
+		n, key = child(n, front), rest
+	}
 }
 
 // origin is a comment, "" for a configuration that was made in code.

@@ -37,7 +37,7 @@ const (
 // fields lists every key but users, whose list has a form of its own.
 func (c *Config) fields() []field {
 	const all = 1_000_000
-	return []field{
+	return slices.Concat([]field{
 		one("sip.domain", &c.SIP.Domain, host),
 		one("sip.proxy", &c.SIP.Proxy, proxyURI),
 		many("sip.listen", &c.SIP.Listen, listenOn("udp", "tcp")),
@@ -67,6 +67,8 @@ func (c *Config) fields() []field {
 		one("http.connections_per_address", &c.HTTP.ConnectionsPerAddress, number(1, all)),
 		filePath("users.file", &c.Users.File),
 		many("policy.hosts", &c.Policy.Hosts, hostPort),
+		one("policy.timezone", &c.Policy.Timezone, timezone),
+	}, policyFields("policy.default", &c.Policy.Default), []field{
 		filePath("data", &c.Data),
 		one("refer.delay", &c.Refer.Delay, delay),
 		one("refer.notify_timeout", &c.Refer.NotifyTimeout, duration),
@@ -75,12 +77,13 @@ func (c *Config) fields() []field {
 		one("refer.referred_by", &c.Refer.ReferredBy, oneOf(Agent, Caller)),
 		one("compat.first_row", &c.Compat.FirstRow, boolean),
 		one("limits.calls", &c.Limits.Calls, number(1, all)),
+		one("limits.rate", &c.Limits.Rate, number(0, all)),
 		one("limits.rows", &c.Limits.Rows, number(1, all)),
 		one("limits.duration", &c.Limits.Duration, delay),
 		one("drain.limit", &c.Drain.Limit, duration),
 		one("audit.enabled", &c.Audit.Enabled, boolean),
 		filePath("audit.file", &c.Audit.File),
-	}
+	})
 }
 
 func one[T any](key string, to *T, parse func(string) (T, error)) field {

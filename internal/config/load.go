@@ -60,6 +60,7 @@ type loader struct {
 	merged *koanf.Koanf
 	doc    *source.Document // the file, and all faults
 	inline *yaml.Node       // the list under "users"
+	rules  *yaml.Node       // the mapping under "policy.users"
 }
 
 func newLoader(c *Config) *loader {
@@ -121,6 +122,9 @@ func (l *loader) readSection(n *yaml.Node, at string, layer map[string]any) {
 			}
 		case f.Path == "users" && f.Content.Kind == yaml.SequenceNode:
 			l.inline = f.Content
+			layer[f.Path] = entry{Place: l.doc.Place(f.NameAt)}
+		case f.Path == policyUsers:
+			l.rules = f.Content
 			layer[f.Path] = entry{Place: l.doc.Place(f.NameAt)}
 		case !l.isSection(f.Path):
 			l.doc.Fault(f.NameAt, f.Path, "", l.unknown(f.Path))
@@ -186,6 +190,10 @@ func (l *loader) apply() {
 	if e, ok := all["users"].(entry); ok {
 		l.config.places["users"] = []source.Place{e.Place}
 		l.config.Users.Inline = users.Decode(l.doc, l.inline, l.config.SIP.Domain)
+	}
+	if e, ok := all[policyUsers].(entry); ok && !source.IsNull(l.rules) {
+		l.config.places[policyUsers] = []source.Place{e.Place}
+		l.applyPolicy(l.rules)
 	}
 }
 

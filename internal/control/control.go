@@ -39,10 +39,12 @@ type Config struct {
 	Engine    *engine.Engine
 	Wheel     *timing.Wheel
 	Directory Directory
-	Domain    string       // completes a bare name to name@domain
-	Hosts     policy.Hosts // that may be called
-	Log       *slog.Logger // default: nothing is logged
-	Audit     *audit.Log   // who asked for what; nil for no record
+	Domain    string        // completes a bare name to name@domain
+	Hosts     policy.Hosts  // that may be called
+	Policy    *policy.Rules // who may call whom, when and how often; default: no limits
+	MaxRate   int           // new calls a second; 0 for no limit
+	Log       *slog.Logger  // default: nothing is logged
+	Audit     *audit.Log    // who asked for what; nil for no record
 
 	Automatic        []string      // called users who answer without ringing; a "*" at the end stands for any rest
 	Fallback         bool          // see call.Order
@@ -67,6 +69,8 @@ type Control struct {
 	config  Config
 	records *records
 
+	rate *policy.Rate
+
 	lastLimits atomic.Pointer[call.Limits] // see limitsOf
 
 	// gate makes what is checked and what is then added one step: no call slips in
@@ -87,7 +91,10 @@ func New(c Config) *Control {
 	c.MaxKeep = cmp.Or(c.MaxKeep, 24*time.Hour)
 	c.MaxCalls = cmp.Or(c.MaxCalls, 10_000)
 	c.MaxRecords = cmp.Or(c.MaxRecords, 10*c.MaxCalls)
-	return &Control{config: c, records: newRecords(c.Wheel)}
+	if c.Policy == nil {
+		c.Policy = policy.New(policy.Config{})
+	}
+	return &Control{config: c, records: newRecords(c.Wheel), rate: policy.NewRate(c.MaxRate)}
 }
 
 // Limits are the largest times that a request may ask for.
@@ -119,7 +126,15 @@ func (c *Control) admit(o *call.Order) (*engine.Running, error) {
 	case c.records.len() >= c.config.MaxRecords:
 		return nil, exhausted("the limit of %d calls that are remembered is reached; try again later", c.config.MaxRecords)
 	}
-	return c.config.Engine.Add(call.New(newID(), o)), nil
+	if after, ok := c.rate.Take(); !ok {
+		return nil, &call.Error{Kind: call.Exhausted, RetryAfter: after, Text: fmt.Sprintf("the limit of %d new calls a second is reached; try again later", c.config.MaxRate)}
+	}
+	if r := c.config.Policy.Take(o.Agent.User); r != nil {
+		return nil, refused(r)
+	}
+	running := c.config.Engine.Add(call.New(newID(), o))
+	c.config.Policy.Began(o.Agent.User, running)
+	return running, nil
 }
 
 func fault(k call.Kind, format string, args ...any) *call.Error {

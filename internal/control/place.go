@@ -59,7 +59,7 @@ func modeOf(method string) (call.Mode, bool) {
 // Place starts a call and gives its name. A call with the same agent, calling and
 // called party is replaced: it is hung up first; but a call of INVITE mode that lives
 // is not replaced by another one (Conflict). The error's kind is Invalid, Denied,
-// BadUser, BadMethod, Conflict or Exhausted; after an error nothing was sent.
+// NotAgent, BadUser, BadMethod, Conflict, Limited or Exhausted; after an error nothing was sent.
 func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (call.ID, error) {
 	id, err := c.place(ctx, p, r)
 	c.placed(p, r, id, err)
@@ -114,6 +114,9 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		return nil, fault(call.BadMethod, "Call Setup Method %s not supported", clip(r.Method))
 	}
 	if err := c.checkOptions(r); err != nil {
+		return nil, err
+	}
+	if err := c.allowed(agent.Name, &calling, &called); err != nil {
 		return nil, err
 	}
 	o := &call.Order{

@@ -29,7 +29,7 @@ const transferKeep = DefaultTime
 //
 // The error is call.Conflict when there is no such call, when it is one of REFER mode,
 // whose phones talk without us, when it is not connected, and when the target refused;
-// the other kinds are those of Status, and Denied for the target's host.
+// the other kinds are those of Status, and Denied and Limited for the target.
 func (c *Control) Transfer(ctx context.Context, p auth.Principal, r TransferRequest) error {
 	begun, err := c.transfer(ctx, p, r)
 	c.transferred(p, r, err)
@@ -56,6 +56,9 @@ func (c *Control) transfer(ctx context.Context, p auth.Principal, r TransferRequ
 	if !running.Snapshot().CanTransfer() {
 		return nil, fault(call.Conflict, "the call is not connected, or is being transferred already")
 	}
+	if err := c.mayTransfer(running.Order().Agent.User, &target); err != nil {
+		return nil, err
+	}
 	party := c.orderParty(target)
 	if !c.records.alias(running, transferredKey(running.Snapshot(), &party, call.Caller), transferKeep) {
 		return nil, fault(call.Conflict, "there is a call between target and called party already")
@@ -63,6 +66,18 @@ func (c *Control) transfer(ctx context.Context, p auth.Principal, r TransferRequ
 	c.config.Log.InfoContext(ctx, "call transferred", "call", string(running.Snapshot().ID), "target", party.URI)
 	running.Post(call.Transfer{Leg: call.Caller, Target: &party})
 	return running, nil
+}
+
+// mayTransfer asks the policy: the target is called as any called party is, and counts as
+// a call.
+func (c *Control) mayTransfer(agent string, target *party) error {
+	if err := c.allowed(agent, nil, target); err != nil {
+		return err
+	}
+	if r := c.config.Policy.Take(agent); r != nil {
+		return refused(r)
+	}
+	return nil
 }
 
 // outcome waits for what comes of a transfer.

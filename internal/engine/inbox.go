@@ -69,6 +69,9 @@ func (r *Running) Dialog(l call.Leg) (call.DialogID, bool) { return r.line.Dialo
 // Snapshot is the call as the last step left it. It must not be changed.
 func (r *Running) Snapshot() *call.Call { return r.snapshot.Load() }
 
+// Over tells that the call is over: see call.Call.Over.
+func (r *Running) Over() bool { return r.Snapshot().Over() }
+
 func (r *Running) publish(c *call.Call) {
 	r.snapshot.Store(c)
 	if ch := r.changed.Swap(nil); ch != nil {

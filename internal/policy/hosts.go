@@ -1,5 +1,5 @@
-// Package policy owns the rules of who may call whom. It starts no goroutine and
-// keeps no state that changes.
+// Package policy owns the rules of who may call whom, when, and how often. It counts
+// what users have had; it decides nothing about calls, and starts no goroutine.
 package policy
 
 import (

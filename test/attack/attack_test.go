@@ -17,6 +17,8 @@ var attacks = []struct {
 	{"Z05 line ends into SIP", z05LineEnds},
 	{"Z06 URI injection", z06URI},
 	{"Z07 calls to foreign hosts", z07Hosts},
+	{"Z08 toll fraud", z08TollFraud},
+	{"Z09 digest replay", z09Replay},
 	{"Z11 user enumeration", z11Enumeration},
 	{"Z12 users without a PIN", z12NoPIN},
 	{"Z13 requests of foreign web pages", z13Pages},
@@ -48,6 +50,8 @@ func TestAttacks(t *testing.T) {
 	w.want(request{method: http.MethodPost, target: "/callcontroller/201/202?confpin=" + conference, as: "201:" + pin201}, http.StatusOK)
 	w.capture.wantInvite()
 	t.Run("Z14 XML injection", func(t *testing.T) { z14XML(w.with(t)) })
+	t.Run("Z08 too many calls", func(t *testing.T) { z08TooMany(w.with(t)) })
+	t.Run("Z10 guessing", func(t *testing.T) { z10Guessing(w.with(t)) })
 	w.server.Stop()
 	t.Run("Z20 secrets in logs", func(t *testing.T) { z20Secrets(w.with(t)) })
 	t.Run("Z21 log injection", func(t *testing.T) { z21Lines(w.with(t)) })

@@ -69,6 +69,16 @@ type Field struct {
 // Fields gives the fields of a mapping that stands at path. Whatever is no mapping
 // is a fault; so is a name that is no plain word, or stands there twice.
 func (d *Document) Fields(n *yaml.Node, path string) []Field {
+	return d.fields(n, path, d.fieldName)
+}
+
+// Entries gives the fields of a mapping whose names are no keys, but names of users or
+// the like.
+func (d *Document) Entries(n *yaml.Node, path string) []Field {
+	return d.fields(n, path, d.entryName)
+}
+
+func (d *Document) fields(n *yaml.Node, path string, isName func(*yaml.Node, string) bool) []Field {
 	if !d.plain(n, path) {
 		return nil
 	}
@@ -80,7 +90,7 @@ func (d *Document) Fields(n *yaml.Node, path string) []Field {
 	seen := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name := n.Content[i]
-		if !d.fieldName(name, path) {
+		if !isName(name, path) {
 			continue
 		}
 		field := Field{Name: name.Value, Path: Join(path, name.Value), NameAt: name, Content: n.Content[i+1]}
@@ -112,6 +122,17 @@ func (d *Document) fieldName(n *yaml.Node, path string) bool {
 		return false
 	case n.Kind != yaml.ScalarNode || !fieldName.MatchString(n.Value):
 		d.Fault(n, path, "", "what stands here is no name of a key; is a space missing behind its colon?")
+		return false
+	}
+	return true
+}
+
+func (d *Document) entryName(n *yaml.Node, path string) bool {
+	switch {
+	case !d.plain(n, path):
+		return false
+	case n.Kind != yaml.ScalarNode || n.Value == "":
+		d.Fault(n, path, "", "what stands here is no name")
 		return false
 	}
 	return true

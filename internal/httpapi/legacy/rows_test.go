@@ -19,6 +19,7 @@ import (
 	"callcontroller/internal/control"
 	"callcontroller/internal/control/controltest"
 	"callcontroller/internal/httpapi"
+	"callcontroller/internal/policy"
 )
 
 // as are credentials of users of the lab.
@@ -330,6 +331,17 @@ func TestR11Exhausted(t *testing.T) {
 			t.Errorf("the answer is %d %v %+v", w.Code, w.Header(), d)
 		}
 		l.Drain()
+	}
+}
+
+// TestR11Limited: who has had his share is told when to come again, and by which rule.
+func TestR11Limited(t *testing.T) {
+	l := controltest.New(t, func(c *control.Config) { c.Policy = policy.New(policy.Config{Default: policy.Set{PerMinute: 1}}) })
+	h := newHandler(l, nil)
+	send(t, h, "POST", "/callcontroller/201/202", as201, "")
+	w := send(t, h, "POST", "/callcontroller/201/203", as201, "")
+	if d := read(t, w); w.Code != 429 || d.Code != 429 || w.Header().Get("Retry-After") != "60" || d.Text != "the limit of 1 is reached (policy.default.calls_per_minute)" {
+		t.Errorf("the answer is %d %v %+v", w.Code, w.Header(), d)
 	}
 }
 

@@ -1,0 +1,35 @@
+package control
+
+import (
+	"callcontroller/internal/call"
+	"callcontroller/internal/policy"
+)
+
+// allowed asks the policy whether an agent may place a call between two parties now; a
+// nil calling or called party is not asked for.
+func (c *Control) allowed(agent string, calling, called *party) error {
+	rules := c.config.Policy
+	if calling != nil {
+		if r := rules.CheckCalling(agent, calling.dialled()); r != nil {
+			return refused(r)
+		}
+	}
+	if r := rules.CheckCalled(agent, called.dialled()); r != nil {
+		return refused(r)
+	}
+	if r := rules.CheckHours(agent); r != nil {
+		return refused(r)
+	}
+	return nil
+}
+
+// dialled is the party as the policy sees it.
+func (p *party) dialled() policy.Party { return policy.Party{User: p.user, Host: p.host} }
+
+func refused(r *policy.Refusal) error {
+	kind := call.Denied
+	if r.Limit {
+		kind = call.Limited
+	}
+	return &call.Error{Kind: kind, Text: r.Text, Rule: r.Rule, RetryAfter: r.RetryAfter}
+}
