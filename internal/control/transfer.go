@@ -56,14 +56,18 @@ func (c *Control) Transfer(ctx context.Context, p auth.Principal, r TransferRequ
 
 // transfer posts the wish and waits for what comes of it.
 func transfer(ctx context.Context, running *engine.Running, target *call.Party) error {
-	running.Post(call.Transfer{Leg: call.Caller, Target: target})
+	taken := running.Post(call.Transfer{Leg: call.Caller, Target: target})
 	ctx, stop := context.WithTimeout(ctx, transferWait)
 	defer stop()
 	_ = running.Await(ctx, func(c *call.Call) bool { // What is still open then is told by Status.
 		t := c.Transferral()
-		return t.Target == nil || t.Ringing
+		return !taken || c.Over() || c.Took(target) && (t.Target == nil || t.Ringing)
 	})
-	if o := running.Snapshot().Transferral().Failure; o != nil {
+	c := running.Snapshot()
+	if !c.Took(target) {
+		return fault(call.Conflict, "the call is not connected any more, or is being transferred already")
+	}
+	if o := c.Transferral().Failure; o != nil {
 		return fault(call.Conflict, "the target did not take the call (%d, %s); the call goes on as it was", o.SIPCode, o.Result)
 	}
 	return nil
