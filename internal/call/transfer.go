@@ -76,6 +76,20 @@ type Transferral struct {
 	Failure  *Outcome // of the last one; nil when it went well, or there was none
 }
 
+// Took tells whether the Transfer with that very target has had its turn: that it was
+// posted does not say so.
+func (c *Call) Took(target *Party) bool {
+	if c.bridge == nil {
+		return false
+	}
+	for i := range c.bridge.side {
+		if c.bridge.side[i].party == target {
+			return true
+		}
+	}
+	return false
+}
+
 // Transferral tells how far the last transfer is.
 func (c *Call) Transferral() Transferral {
 	b := c.bridge

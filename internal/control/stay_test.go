@@ -90,6 +90,37 @@ func TestM02TransferTellsRefusal(t *testing.T) {
 	})
 }
 
+// TestM02TransferWaitsForItsTurn: a transfer that is asked for while the call is busy
+// with something else is not over before it has begun.
+func TestM02TransferWaitsForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := controltest.New(t, nil)
+		line := connected(t, l)
+		free := make(chan struct{})
+		l.Signals.Hook = func(e call.Effect) {
+			if _, ok := e.(call.Reinvite); ok {
+				<-free
+			}
+		}
+		running, _ := l.Engine.Find(line.ID)
+		go running.Post(call.Hold{Leg: call.Caller})
+		synctest.Wait()
+		told := make(chan error, 1)
+		go func() { told <- transfer(l, "203") }()
+		synctest.Wait()
+		select {
+		case err := <-told:
+			close(free)
+			t.Fatalf("the client was told %v before anything was done", err)
+		default:
+			close(free)
+		}
+		synctest.Wait()
+		line.RejectOn(call.Target, 486, "Busy Here")
+		wantError(t, <-told, call.Conflict, "486")
+	})
+}
+
 // TestM04NoTransferOntoACall: the key that a transfer would give the call is taken.
 func TestM04NoTransferOntoACall(t *testing.T) {
 	l := controltest.New(t, nil)

@@ -31,41 +31,40 @@ const transferKeep = DefaultTime
 // whose phones talk without us, when it is not connected, and when the target refused;
 // the other kinds are those of Status, and Denied and Limited for the target.
 func (c *Control) Transfer(ctx context.Context, p auth.Principal, r TransferRequest) error {
-	begun, err := c.transfer(ctx, p, r)
+	running, target, err := c.transferable(p, r)
 	c.transferred(p, r, err)
 	if err != nil {
 		return err
 	}
-	return outcome(ctx, begun)
+	c.config.Log.InfoContext(ctx, "call transferred", "call", string(running.ID()), "target", target.URI)
+	return transfer(ctx, running, target)
 }
 
-// transfer checks everything and begins.
-func (c *Control) transfer(ctx context.Context, p auth.Principal, r TransferRequest) (*engine.Running, error) {
+// transferable checks everything and gives the call and the target.
+func (c *Control) transferable(p auth.Principal, r TransferRequest) (*engine.Running, *call.Party, error) {
 	k, err := c.find(p, r.StatusRequest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	target, err := c.dialable("target", r.Target)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	running, ok := c.records.get(k)
 	if !ok || !stays(running.Snapshot()) {
-		return nil, fault(call.Conflict, "Call not found.")
+		return nil, nil, fault(call.Conflict, "Call not found.")
 	}
 	if !running.Snapshot().CanTransfer() {
-		return nil, fault(call.Conflict, "the call is not connected, or is being transferred already")
+		return nil, nil, fault(call.Conflict, "the call is not connected, or is being transferred already")
 	}
 	if err := c.mayTransfer(running.Order().Agent.User, &target); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	party := c.orderParty(target)
 	if !c.records.alias(running, transferredKey(running.Snapshot(), &party, call.Caller), transferKeep) {
-		return nil, fault(call.Conflict, "there is a call between target and called party already")
+		return nil, nil, fault(call.Conflict, "there is a call between target and called party already")
 	}
-	c.config.Log.InfoContext(ctx, "call transferred", "call", string(running.Snapshot().ID), "target", party.URI)
-	running.Post(call.Transfer{Leg: call.Caller, Target: &party})
-	return running, nil
+	return running, &party, nil
 }
 
 // mayTransfer asks the policy: the target is called as any called party is, and counts as
@@ -80,15 +79,20 @@ func (c *Control) mayTransfer(agent string, target *party) error {
 	return nil
 }
 
-// outcome waits for what comes of a transfer.
-func outcome(ctx context.Context, running *engine.Running) error {
+// transfer posts the wish and waits for what comes of it.
+func transfer(ctx context.Context, running *engine.Running, target *call.Party) error {
+	taken := running.Post(call.Transfer{Leg: call.Caller, Target: target})
 	ctx, stop := context.WithTimeout(ctx, transferWait)
 	defer stop()
 	_ = running.Await(ctx, func(c *call.Call) bool { // What is still open then is told by Status.
 		t := c.Transferral()
-		return t.Target == nil || t.Ringing
+		return !taken || c.Over() || c.Took(target) && (t.Target == nil || t.Ringing)
 	})
-	if o := running.Snapshot().Transferral().Failure; o != nil {
+	c := running.Snapshot()
+	if !c.Took(target) {
+		return fault(call.Conflict, "the call is not connected any more, or is being transferred already")
+	}
+	if o := c.Transferral().Failure; o != nil {
 		return fault(call.Conflict, "the target did not take the call (%d, %s); the call goes on as it was", o.SIPCode, o.Result)
 	}
 	return nil

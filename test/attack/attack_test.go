@@ -20,6 +20,7 @@ var attacks = []struct {
 	{"Z08 toll fraud", z08TollFraud},
 	{"Z09 digest replay", z09Replay},
 	{"Z11 user enumeration", z11Enumeration},
+	{"Z11 extensions over SIP", z11Extensions},
 	{"Z12 users without a PIN", z12NoPIN},
 	{"Z13 requests of foreign web pages", z13Pages},
 	{"Z15 spoofed SIP", z15Spoofed},

@@ -69,6 +69,28 @@ func z15Spoofed(w *world) {
 	}
 }
 
+// z11Extensions asks for users and for nobody, as svwar and svcrack do: the answers are
+// the same, and no password is ever asked for.
+func z11Extensions(w *world) {
+	evil := w.listen("127.0.0.1:0")
+	for i, method := range []string{sip.REGISTER, sip.INVITE, sip.OPTIONS, sip.SUBSCRIBE, sip.MESSAGE} {
+		answers := map[string]bool{}
+		for j, user := range []string{"201", "203", "999", "admin", "controller"} {
+			text := strings.ReplaceAll(message(evil, method, "", 100*i+j), "sip:201@", "sip:"+user+"@")
+			for _, m := range w.ask(evil, text) {
+				answers[fmt.Sprint(m.Status, " ", m.Reason)] = true
+				if m.Has(sip.WWWAuthenticate) || m.Has(sip.ProxyAuthenticate) {
+					w.Errorf("%s for %s asks for a password", method, user)
+				}
+			}
+		}
+		w.Log(method, answers)
+		if len(answers) != 1 {
+			w.Errorf("%s is answered in several ways: %v", method, answers)
+		}
+	}
+}
+
 // z16Torture sends the messages of RFC 4475 and RFC 5118, over UDP and over TCP.
 func z16Torture(w *world) {
 	var files []string

@@ -14,7 +14,8 @@ import (
 // Signaller implements engine.Signaller. It records what every line is told to do,
 // in one list, and confirms a CANCEL or BYE at once.
 type Signaller struct {
-	Forget bool // keep the last line only, and not what is done: for benchmarks
+	Forget bool              // keep the last line only, and not what is done: for benchmarks
+	Hook   func(call.Effect) // is told what is done before it is; the call waits for it; nil for none
 
 	mu    sync.Mutex
 	lines []*Line
@@ -77,6 +78,9 @@ type Line struct {
 }
 
 func (l *Line) note(e call.Effect) {
+	if l.all.Hook != nil {
+		l.all.Hook(e)
+	}
 	l.all.mu.Lock()
 	defer l.all.mu.Unlock()
 	if !l.all.Forget {
