@@ -24,8 +24,10 @@ type configFlags struct {
 
 // load reads the configuration; without a file its faults come with a word of that,
 // as most often it was forgotten.
-func (f *configFlags) load() (*config.Config, error) {
-	c, err := config.Load(f.Config, environment(), f.Set)
+func (f *configFlags) load() (*config.Config, error) { return f.loadBy(config.Load) }
+
+func (f *configFlags) loadBy(load func(string, []string, map[string]string) (*config.Config, error)) (*config.Config, error) {
+	c, err := load(f.Config, environment(), f.Set)
 	if err != nil && f.Config == "" {
 		return nil, fmt.Errorf("%w\nno file was read: name one with --config FILE", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"callcontroller/internal/auth"
+	"callcontroller/internal/config"
 	"callcontroller/internal/directory"
 	"callcontroller/internal/directory/file"
 	"callcontroller/internal/secret"
@@ -34,9 +35,9 @@ type usersFile struct {
 func (f *usersFile) edit() (*file.Editor, string, error) {
 	path, realm := f.File, f.Realm
 	if path == "" {
-		cfg, err := f.load()
+		cfg, err := f.loadBy(config.LoadWithoutUsers)
 		if err != nil {
-			return nil, "", fmt.Errorf("configuration:\n%w\n(a users file that is not there yet is made by --file FILE --realm REALM)", err)
+			return nil, "", fmt.Errorf("configuration:\n%w", err)
 		}
 		if cfg.Users.File == "" {
 			return nil, "", errors.New("the configuration names no users file: write its users into a file of their own and name that with users.file, or use --file")

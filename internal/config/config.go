@@ -46,9 +46,10 @@ type Config struct {
 	// certificate, the journal. Default "data".
 	Data string
 
-	places map[string][]source.Place // where the value of a key, or each value of a list, was written
-	name   string                    // of the file, for faults that have no other place
-	notes  []string
+	places       map[string][]source.Place // where the value of a key, or each value of a list, was written
+	withoutUsers bool
+	name         string // of the file, for faults that have no other place
+	notes        []string
 }
 
 // SIP is the side of the phones.

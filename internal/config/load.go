@@ -23,7 +23,18 @@ import (
 // os.Environ; overrides are keys and values from the command line. The error is
 // Faults: everything that is wrong, those in the file first, by line.
 func Load(file string, environ []string, overrides map[string]string) (*Config, error) {
+	return load(Default(), file, environ, overrides)
+}
+
+// LoadWithoutUsers is Load for who looks after the users file: that may have mistakes, or
+// not be there yet.
+func LoadWithoutUsers(file string, environ []string, overrides map[string]string) (*Config, error) {
 	c := Default()
+	c.withoutUsers = true
+	return load(c, file, environ, overrides)
+}
+
+func load(c Config, file string, environ []string, overrides map[string]string) (*Config, error) {
 	c.name, c.places = cmp.Or(file, "configuration"), map[string][]source.Place{}
 	l := newLoader(&c)
 	readable := l.readFile(file)

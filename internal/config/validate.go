@@ -144,6 +144,7 @@ func (v *validator) users() {
 	switch {
 	case c.File != "" && len(c.Inline) > 0:
 		v.fault("users.file", 0, c.File, "stands beside a list of users: give one of them")
+	case v.config.withoutUsers:
 	case c.File != "":
 		_, err = users.Open(c.File, v.config.SIP.Domain)
 	case v.config.places == nil: // else they were checked as they were read
