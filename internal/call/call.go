@@ -6,7 +6,10 @@
 // deadlines go out as effects.
 package call
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ID is our name of a call, unique for ever. It is no Call-ID of SIP.
 type ID string
@@ -129,6 +132,12 @@ type Party struct {
 	User    string // name in the directory, "" for a party that is not in it
 }
 
+// Address is user@host.
+func (p *Party) Address() string { return strings.TrimPrefix(p.URI, "sip:") }
+
+// Goes tells whether the party goes by that name: user@host, or its user in the directory.
+func (p *Party) Goes(name string) bool { return name == p.Address() || p.User != "" && name == p.User }
+
 // Order is what was asked for. It is never changed once the call is made.
 type Order struct {
 	Mode Mode
@@ -149,8 +158,34 @@ type Order struct {
 	// ReferredBy is the URI of Referred-By (RFC 3892).
 	ReferredBy string
 	Subject    string // of the first INVITE, "" for none
+	Placed     Stamp  // when it was asked for
 
 	*Limits
+	*Wishes // nil for none
+}
+
+// Wishes are what few orders have.
+type Wishes struct {
+	Metadata   map[string]string // means nothing to us, comes back with the call
+	CalleeRing time.Duration     // how long the called party's phone rings (INVITE mode); 0 as the calling party's
+	Shown      [2]string         // display names in the place of the agent's, on the calling and the called party's phone; "" for that one
+}
+
+// ringFor is how long the phone of a leg rings.
+func (o *Order) ringFor(l Leg) time.Duration {
+	if o.Wishes != nil && l != Caller && o.CalleeRing > 0 {
+		return o.CalleeRing
+	}
+	return o.RingTimeout
+}
+
+// ShownTo is the display name of the agent on the phone of a leg.
+func (o *Order) ShownTo(l Leg) string {
+	i := min(l, Callee)
+	if o.Wishes != nil && o.Shown[i] != "" {
+		return o.Shown[i]
+	}
+	return o.Agent.Display
 }
 
 // Limits are the times and bounds of an order. Many orders share one, which is never
@@ -208,6 +243,8 @@ type Call struct {
 	Outcome   Outcome
 	CallerLeg LegState
 	Rows      []Row
+	Connected Stamp // when both parties were put together; 0 before
+	Ended     Stamp // 0 before; both are set by who runs the call
 
 	flow   referFlow
 	bridge *bridge // of INVITE mode; what it points to is never changed

@@ -13,6 +13,12 @@ func (m *machine) hold(l Leg) {
 	m.do(Reinvite{Leg: to, Body: HeldSDP})
 }
 
+// CanHold tells whether a Hold, or with off a Resume, would be taken now.
+func (c *Call) CanHold(off bool) bool {
+	b := c.bridge
+	return b != nil && c.State == Connected && b.ex.stage == none && b.held == off
+}
+
 // idleLeg gives the side with that role, when the parties talk and agree on nothing
 // else just now.
 func (m *machine) idleLeg(role Leg) (Leg, bool) {

@@ -96,7 +96,7 @@ func (m *machine) stayStart() {
 func (m *machine) callLeg(l Leg, s side) {
 	s.state = Trying
 	m.bridge.side[l] = s
-	m.do(StartTimer{Timer: RingTimer, After: m.Order.RingTimeout})
+	m.do(StartTimer{Timer: RingTimer, After: m.Order.ringFor(l)})
 	m.do(Invite{Leg: l, Offer: s.offer, To: s.party, From: m.bridge.other(l)})
 }
 

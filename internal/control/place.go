@@ -1,8 +1,10 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +37,18 @@ type PlaceRequest struct {
 	// Keep is how long Status shows the call, counted from now, and in any case until
 	// the call is over; up to Limits. With 0 it is forgotten when it is over.
 	Keep time.Duration
+
+	// Beside leaves a call of the same agent and parties alone, which is otherwise
+	// replaced; the new one is then found by its name only.
+	Beside bool
+	// Auto, with MethodRefer, lets the call go on in INVITE mode when the calling
+	// party's phone refuses the REFER, whatever the configuration says.
+	Auto        bool
+	CalleeRing  time.Duration     // how long the called party's phone rings (MethodInvite), up to Limits; 0 as Ring
+	MaxDuration time.Duration     // how long they may talk (MethodInvite), at most what is configured; 0 for that
+	CallerShows string            // display name on the calling party's phone; "" for the agent's
+	CalleeShows string            // on the called party's
+	Metadata    map[string]string // comes back with the call; see maxMetadata
 }
 
 // The methods of call set-up: the calling party's phone is told by REFER to call the
@@ -71,15 +85,20 @@ func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 	if err != nil {
 		return "", err
 	}
-	if o.Mode == call.ByStay && c.records.busy(keyOf(o)) {
+	if o.Mode == call.ByStay && !r.Beside && c.records.busy(keyOf(o)) {
 		return "", inProgress(r)
 	}
 	running, err := c.admit(o)
 	if err != nil {
 		return "", err
 	}
-	id := running.Snapshot().ID
+	id := running.ID()
 	c.config.Log.InfoContext(ctx, "call placed", "call", string(id), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
+	if r.Beside {
+		c.records.alias(running, keyOf(o), r.Keep) // Unless another one lives under the key.
+		running.Post(call.Start{})
+		return id, nil
+	}
 	if !c.records.put(running, r.Keep) { // Another one was faster.
 		running.Post(call.Hangup{By: call.ByServer})
 		return "", inProgress(r)
@@ -120,11 +139,11 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		return nil, err
 	}
 	o := &call.Order{
-		Mode: mode, Automatic: c.automatic(called), ConfPIN: strings.TrimSpace(r.ConfPIN), Fallback: c.config.Fallback, FirstRow: c.config.FirstRow,
+		Mode: mode, Automatic: c.automatic(called), ConfPIN: strings.TrimSpace(r.ConfPIN), Fallback: c.config.Fallback || r.Auto, FirstRow: c.config.FirstRow,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
-		Limits: c.limitsOf(r.Ring),
+		Placed: call.StampOf(time.Now()), Limits: c.limitsOf(r), Wishes: wishesOf(r),
 	}
 	if c.config.ReferredByCaller {
 		o.ReferredBy = calling.uri
@@ -132,21 +151,32 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	return o, nil
 }
 
-// limitsOf gives the limits of an order, whose phones ring for so long; 0 for the usual
-// time. Orders one after the other share them when they are the same: most are.
-func (c *Control) limitsOf(ring time.Duration) *call.Limits {
+// limitsOf gives the limits of an order. Orders one after the other share them when they
+// are the same: most are.
+func (c *Control) limitsOf(r PlaceRequest) *call.Limits {
+	ring, duration := r.Ring, r.MaxDuration
 	if ring == 0 {
 		ring = min(DefaultTime, c.config.MaxRing)
 	}
-	if last := c.lastLimits.Load(); last != nil && last.RingTimeout == ring {
+	if most := c.config.MaxDuration; duration == 0 || most > 0 && duration > most {
+		duration = most
+	}
+	if last := c.lastLimits.Load(); last != nil && last.RingTimeout == ring && last.MaxDuration == duration {
 		return last
 	}
 	l := &call.Limits{
-		RingTimeout: ring, MaxDuration: c.config.MaxDuration, KeepAlive: c.config.KeepAlive,
+		RingTimeout: ring, MaxDuration: duration, KeepAlive: c.config.KeepAlive,
 		ReferDelay: c.config.ReferDelay, NotifyTimeout: c.config.NotifyTimeout, ReferLimit: c.config.ReferLimit, MaxRows: c.config.MaxRows,
 	}
 	c.lastLimits.Store(l)
 	return l
+}
+
+func wishesOf(r PlaceRequest) *call.Wishes {
+	if len(r.Metadata) == 0 && r.CalleeRing == 0 && r.CallerShows == "" && r.CalleeShows == "" {
+		return nil
+	}
+	return &call.Wishes{Metadata: maps.Clone(r.Metadata), CalleeRing: r.CalleeRing, Shown: [2]string{r.CallerShows, r.CalleeShows}}
 }
 
 // automatic tells whether a called party answers without ringing.
@@ -166,11 +196,44 @@ func (c *Control) checkOptions(r PlaceRequest) error {
 	if reason := checkText(r.ConfPIN, maxConfPIN); reason != "" {
 		return invalid("confpin %s", reason) // a secret: its value is not repeated
 	}
-	if r.Ring < 0 || r.Ring > c.config.MaxRing {
-		return invalid("the ring timeout %s is not from 0 s to %s", r.Ring, c.config.MaxRing)
+	for _, t := range []struct {
+		what string
+		time time.Duration
+		most time.Duration
+	}{{"the ring timeout", r.Ring, c.config.MaxRing}, {"the ring timeout of the called party", r.CalleeRing, c.config.MaxRing}, {"the time to keep the result,", r.Keep, c.config.MaxKeep}} {
+		if t.time < 0 || t.time > t.most {
+			return invalid("%s %s is not from 0 s to %s", t.what, t.time, t.most)
+		}
 	}
-	if r.Keep < 0 || r.Keep > c.config.MaxKeep {
-		return invalid("the time to keep the result, %s, is not from 0 s to %s", r.Keep, c.config.MaxKeep)
+	if r.MaxDuration < 0 {
+		return invalid("the longest duration %s is negative", r.MaxDuration)
+	}
+	for what, name := range map[string]string{"calling": r.CallerShows, "called": r.CalleeShows} {
+		if reason := checkText(name, maxUser); reason != "" {
+			return invalid("the name %q shown to the %s party %s", clip(name), what, reason)
+		}
+	}
+	return checkMetadata(r.Metadata)
+}
+
+// What metadata may hold: it is kept with the call, and sent in each of its events.
+const (
+	maxMetadata      = 16
+	maxMetadataName  = 64  // bytes
+	maxMetadataValue = 512 // bytes
+)
+
+func checkMetadata(m map[string]string) error {
+	if len(m) > maxMetadata {
+		return invalid("metadata has %d names, at most %d are allowed", len(m), maxMetadata)
+	}
+	for name, value := range m {
+		if reason := checkText(name, maxMetadataName); reason != "" || name == "" {
+			return invalid("the metadata name %q %s", clip(name), cmp.Or(reason, "is empty"))
+		}
+		if reason := checkText(value, maxMetadataValue); reason != "" {
+			return invalid("the metadata value of %q %s", clip(name), reason)
+		}
 	}
 	return nil
 }

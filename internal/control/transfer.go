@@ -37,7 +37,7 @@ func (c *Control) Transfer(ctx context.Context, p auth.Principal, r TransferRequ
 		return err
 	}
 	c.config.Log.InfoContext(ctx, "call transferred", "call", string(running.ID()), "target", target.URI)
-	return transfer(ctx, running, target)
+	return transfer(ctx, running, call.Caller, target)
 }
 
 // transferable checks everything and gives the call and the target.
@@ -80,8 +80,8 @@ func (c *Control) mayTransfer(agent string, target *party) error {
 }
 
 // transfer posts the wish and waits for what comes of it.
-func transfer(ctx context.Context, running *engine.Running, target *call.Party) error {
-	taken := running.Post(call.Transfer{Leg: call.Caller, Target: target})
+func transfer(ctx context.Context, running *engine.Running, replaced call.Leg, target *call.Party) error {
+	taken := running.Post(call.Transfer{Leg: replaced, Target: target})
 	ctx, stop := context.WithTimeout(ctx, transferWait)
 	defer stop()
 	_ = running.Await(ctx, func(c *call.Call) bool { // What is still open then is told by Status.

@@ -9,6 +9,7 @@ package engine
 import (
 	"context"
 	"hash/maphash"
+	"iter"
 	"log/slog"
 	"sync"
 
@@ -106,6 +107,30 @@ func (e *Engine) Find(id call.ID) (*Running, bool) {
 	return r, ok
 }
 
+// All gives the calls that are not over, in no order. Calls that come and go meanwhile may
+// be in it or not.
+func (e *Engine) All() iter.Seq[*Running] {
+	return func(yield func(*Running) bool) {
+		for i := range e.shard {
+			for _, r := range e.shard[i].list() {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s *shard) list() []*Running {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*Running, 0, len(s.m))
+	for _, r := range s.m {
+		all = append(all, r)
+	}
+	return all
+}
+
 // remove forgets a call that is over.
 func (e *Engine) remove(id call.ID) {
 	s := e.of(id)
@@ -126,17 +151,8 @@ func (e *Engine) Len() int { return e.idle.len() }
 
 // HangupAll asks every call to end.
 func (e *Engine) HangupAll(by string) {
-	for i := range e.shard {
-		s := &e.shard[i]
-		s.mu.RLock()
-		all := make([]*Running, 0, len(s.m))
-		for _, r := range s.m {
-			all = append(all, r)
-		}
-		s.mu.RUnlock()
-		for _, r := range all {
-			r.Post(call.Hangup{By: by})
-		}
+	for r := range e.All() {
+		r.Post(call.Hangup{By: by})
 	}
 }
 

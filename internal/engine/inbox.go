@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/timing"
@@ -148,6 +149,7 @@ func (r *Running) step(ev call.Event) {
 	old := r.snapshot.Load()
 	room := r.engine.room()
 	c, effects := call.Step(*old, ev, (*room)[:0])
+	stamp(old, &c)
 	r.publish(&c)
 	r.tell(old, &c)
 	if h := habitOf(&c); c.Answered() && (!old.Answered() || h != habitOf(old)) {
@@ -160,6 +162,24 @@ func (r *Running) step(ev call.Event) {
 	r.engine.giveBack(room)
 	if c.Over() {
 		r.finish(c.ID)
+	}
+}
+
+// stamp notes when a call has come to where it is.
+func stamp(old, c *call.Call) {
+	if c.State == old.State {
+		return
+	}
+	switch c.State {
+	case call.Connected, call.HandedOff:
+		if c.Connected == 0 {
+			c.Connected = call.StampOf(time.Now())
+		}
+	case call.Ended:
+		c.Ended = call.StampOf(time.Now())
+		if c.Outcome.Result == call.Completed && c.Connected == 0 {
+			c.Connected = c.Ended // The phone told it in its last word.
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func (g *leg) Outgoing() dialog.Outgoing {
 	from, _ := sip.ParseURI(o.Agent.URI)
 	out := dialog.Outgoing{
 		Target:      target,
-		From:        sip.NameAddr{Display: o.Agent.Display, URI: from},
+		From:        sip.NameAddr{Display: o.ShownTo(g.which), URI: from},
 		To:          sip.NameAddr{Display: g.to.Display, URI: target},
 		ContactUser: contactUser,
 		Expires:     g.line.expires(),

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"callcontroller/internal/call"
 	"callcontroller/internal/control"
 	"callcontroller/internal/directory"
 	"callcontroller/internal/engine"
@@ -76,4 +77,12 @@ func People() Users {
 		}
 	}
 	return users
+}
+
+// Await waits until a call is as ok wants it.
+func (l *Lab) Await(tb testing.TB, r *engine.Running, ok func(*call.Call) bool) {
+	tb.Helper()
+	if err := r.Await(tb.Context(), ok); err != nil {
+		tb.Fatal(err)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/control"
@@ -139,7 +141,7 @@ func checkPlace(t *testing.T, target string, got control.PlaceRequest, parties c
 		Subject: values["subject"], ConfPIN: values["confpin"], Forwarding: strings.EqualFold(values["isForwardingAllowed"], "true"),
 		Ring: seconds("timeout", 0), Keep: seconds("resultCacheTime", 180),
 	}
-	if got != want {
+	if !cmp.Equal(got, want) {
 		t.Errorf("%q: placed %+v, want %+v", target, got, want)
 	}
 }

@@ -1,0 +1,125 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"callcontroller/internal/auth"
+	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
+)
+
+// Call gives a call that is not over, by its name. Whoever may not see it is told that
+// there is none (call.Missing).
+func (c *Control) Call(_ context.Context, p auth.Principal, id call.ID) (*engine.Running, error) {
+	running, ok := c.config.Engine.Find(id)
+	if !ok || !MaySee(p, running.Order().Agent.User) {
+		return nil, fault(call.Missing, "there is no call %q", clip(string(id)))
+	}
+	return running, nil
+}
+
+// MaySee tells whether a principal may see, and end, the calls of an agent (row Z22).
+func MaySee(p auth.Principal, agent string) bool {
+	return p.Trusted || p.Admin || p.Name != "" && p.Name == agent
+}
+
+// Filter picks calls. A field that is empty picks all.
+type Filter struct {
+	Agent string     // user name
+	Party string     // user name, or address user@host, of either party
+	State call.State // where the call stands
+}
+
+// Picks tells whether a call is one of them.
+func (f Filter) Picks(c *call.Call) bool {
+	if f.Agent != "" && c.Order.Agent.User != f.Agent || f.State != "" && c.State != f.State {
+		return false
+	}
+	caller, callee := c.Parties()
+	return f.Party == "" || caller.Goes(f.Party) || callee.Goes(f.Party)
+}
+
+// Calls gives the calls that are not over and that the principal may see, the one placed
+// first in front.
+func (c *Control) Calls(_ context.Context, p auth.Principal, f Filter) []*engine.Running {
+	var list []*engine.Running
+	for running := range c.config.Engine.All() {
+		if snapshot := running.Snapshot(); MaySee(p, snapshot.Order.Agent.User) && f.Picks(snapshot) {
+			list = append(list, running)
+		}
+	}
+	slices.SortFunc(list, func(a, b *engine.Running) int {
+		if d := a.Order().Placed - b.Order().Placed; d != 0 {
+			return int(d)
+		}
+		return strings.Compare(string(a.ID()), string(b.ID()))
+	})
+	return list
+}
+
+// Check tells whether a call may be placed now, and places none: nil, or the error that
+// Place would give. It counts in no limit.
+func (c *Control) Check(_ context.Context, p auth.Principal, r PlaceRequest) error {
+	_, err := c.order(p, r)
+	return err
+}
+
+// Hangup ends a call, also one that still rings. The error is call.Missing.
+func (c *Control) Hangup(ctx context.Context, p auth.Principal, id call.ID) error {
+	running, err := c.Call(ctx, p, id)
+	if err != nil {
+		return err
+	}
+	running.Post(call.Hangup{By: call.ByAgent})
+	return nil
+}
+
+// TransferCall is Transfer for a call by its name, and for either party: call.Caller or
+// call.Callee is who is replaced.
+func (c *Control) TransferCall(ctx context.Context, p auth.Principal, id call.ID, replaced call.Leg, target string) error {
+	running, party, err := c.transferableCall(ctx, p, id, target)
+	if err != nil {
+		return err
+	}
+	return transfer(ctx, running, replaced, party)
+}
+
+func (c *Control) transferableCall(ctx context.Context, p auth.Principal, id call.ID, target string) (*engine.Running, *call.Party, error) {
+	running, err := c.Call(ctx, p, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	to, err := c.dialable("target", target)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !running.Snapshot().CanTransfer() {
+		return nil, nil, fault(call.Conflict, "the call is not one that the server stays in (method invite), is not connected, or is being transferred already")
+	}
+	if err := c.mayTransfer(running.Order().Agent.User, &to); err != nil {
+		return nil, nil, err
+	}
+	party := c.orderParty(to)
+	return running, &party, nil
+}
+
+// Hold stops the media of a call in INVITE mode, beginning with that leg; with off, the
+// parties talk again. The error is call.Missing, or call.Conflict when the call is not
+// connected or its parties agree on something else just now.
+func (c *Control) Hold(ctx context.Context, p auth.Principal, id call.ID, leg call.Leg, off bool) error {
+	running, err := c.Call(ctx, p, id)
+	if err != nil {
+		return err
+	}
+	if !running.Snapshot().CanHold(off) {
+		return fault(call.Conflict, "the call is not one that the server stays in (method invite), is not connected, or its parties agree on something else just now")
+	}
+	if off {
+		running.Post(call.Resume{Leg: leg})
+	} else {
+		running.Post(call.Hold{Leg: leg})
+	}
+	return nil
+}
