@@ -180,6 +180,7 @@ func stamp(old, c *call.Call) {
 		if c.Outcome.Result == call.Completed && c.Connected == 0 {
 			c.Connected = c.Ended // The phone told it in its last word.
 		}
+	default: // On its way.
 	}
 }
 
