@@ -19,6 +19,13 @@ type commands struct {
 	Serve       serve       `cmd:"" help:"Run the server."`
 	Demo        demo        `cmd:"" help:"Show a whole call without any configuration: registrar, phones and server in one process."`
 	CheckConfig checkConfig `cmd:"" name:"check-config" help:"Check a configuration and print what is in force, or all faults."`
+	Call        placeCall   `cmd:"" help:"Place a call." group:"calls on a server:"`
+	Calls       listCalls   `cmd:"" help:"List the calls that you may see." group:"calls on a server:"`
+	Show        showCall    `cmd:"" help:"Show a call." group:"calls on a server:"`
+	Hangup      hangupCall  `cmd:"" help:"End a call, also one that still rings." group:"calls on a server:"`
+	Transfer    moveCall    `cmd:"" help:"Put somebody else in the place of one party." group:"calls on a server:"`
+	Hold        holdCall    `cmd:"" help:"Make both parties wait." group:"calls on a server:"`
+	Resume      resumeCall  `cmd:"" help:"Let them talk again." group:"calls on a server:"`
 	User        user        `cmd:"" help:"Add users, change and check their PINs, list and remove them."`
 	Version     showVersion `cmd:"" help:"Print the version."`
 }
@@ -28,6 +35,9 @@ var errReported = errors.New("reported")
 
 func main() {
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if o, ok := errors.AsType[notConnected](err); ok {
+			os.Exit(exitStatus[string(o)])
+		}
 		if !errors.Is(err, errReported) {
 			fmt.Fprintln(os.Stderr, "callcontroller:", err)
 		}
