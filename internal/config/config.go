@@ -115,8 +115,8 @@ type HTTP struct {
 	Proxies []netip.Prefix // http.proxies: reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed; default none
 	Origins []string       // http.origins: SCHEME://HOST[:PORT] of web pages that may send requests besides our own; default none
 
-	Connections           int // http.connections: most connections at once of each listener; default 1024
-	ConnectionsPerAddress int // http.connections_per_address: most of them of one address; http.proxies are not counted; default 64
+	Connections           int // http.connections: most connections at once of each listener; default 4096
+	ConnectionsPerAddress int // http.connections_per_address: most of them of one address; http.proxies are not counted; default 256
 }
 
 // TLS names PEM files. Both are set, or neither: then a self-signed certificate is made.
@@ -197,7 +197,7 @@ func Default() Config {
 			Digest:        []rfc7616.Hash{rfc7616.SHA256, rfc7616.MD5},
 			LoginFailures: 60,
 			MaxTimeout:    time.Hour,
-			Connections:   1024, ConnectionsPerAddress: 64,
+			Connections:   4096, ConnectionsPerAddress: 256,
 		},
 		Data:   "data",
 		Compat: Compat{FirstRow: true},
