@@ -24,6 +24,7 @@ import (
 	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
+	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/media"
 	"callcontroller/internal/policy"
 	"callcontroller/internal/sip/dialog"
@@ -39,6 +40,9 @@ const hangupLimit = 32 * time.Second
 
 // requestLimit is how long Stop waits for HTTP requests that are being answered.
 const requestLimit = 5 * time.Second
+
+// keyRoom is the memory for keys of Idempotency-Key, in bytes: some 60,000 of them.
+const keyRoom = 64 << 20
 
 // Options are what the configuration does not say. The zero value is usable.
 type Options struct {
@@ -175,8 +179,13 @@ func (a *App) startHTTP(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
+	login := a.authenticator()
+	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: v1.NewMemoryKeys(keyRoom)})
+	if err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
 	a.http = httpapi.New(httpapi.Config{
-		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: a.authenticator(), Audit: a.audit},
+		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
 		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
 		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress,
 	})

@@ -7,12 +7,16 @@ import (
 	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
 )
 
 // placed records that a call was placed, or why not.
-func (c *Control) placed(p auth.Principal, r PlaceRequest, id call.ID, err error) {
+func (c *Control) placed(p auth.Principal, r PlaceRequest, running *engine.Running, err error) {
 	e := entry(audit.CallPlaced, p, StatusRequest{Agent: r.Agent, Calling: r.Calling, Called: r.Called})
-	e.Method, e.Call = clip(r.Method), string(id)
+	e.Method = clip(r.Method)
+	if running != nil {
+		e.Call = string(running.ID())
+	}
 	c.record(e, audit.CallRefused, err)
 }
 

@@ -41,6 +41,7 @@ type Config struct {
 	Cert    tls.Certificate // for https
 	Ready   func() bool     // what /readyz answers; default: always ready
 	Legacy  http.Handler    // everything below LegacyPath and RedirectPath
+	V1      http.Handler    // everything below V1Path, and what describes it at OpenAPIJSONPath and OpenAPIYAMLPath
 	Origins []string        // of web pages that may send requests besides our own, in lower case
 	Proxies []netip.Prefix  // reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed
 
