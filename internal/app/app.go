@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callcontroller/internal/archive"
 	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
@@ -44,6 +45,12 @@ const requestLimit = 5 * time.Second
 // keyRoom is the memory for keys of Idempotency-Key, in bytes: some 60,000 of them.
 const keyRoom = 64 << 20
 
+// How many calls that are over the JSON interface still shows, and for how long.
+const (
+	archived    = 10_000
+	archivedFor = 10 * time.Minute
+)
+
 // Options are what the configuration does not say. The zero value is usable.
 type Options struct {
 	Log     *slog.Logger                   // default: nothing is logged
@@ -60,6 +67,7 @@ type App struct {
 	users     *file.Directory
 	audit     *audit.Log // nil when none is kept
 	policy    *policy.Rules
+	archive   *archive.Archive
 	wheel     *timing.Wheel
 	ua        *dialog.UA
 	transport *transport.Layer
@@ -155,6 +163,8 @@ func policyOf(c *config.Config) policy.Config {
 
 func (a *App) startCalls(context.Context) error {
 	a.engine = engine.New(a.signaller(), a.wheel, a.log)
+	a.archive = archive.New(archived, archivedFor)
+	a.engine.Record(a.archive)
 	a.control = control.New(control.Config{
 		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log, Audit: a.audit,
 		Policy: a.policy, MaxRate: a.config.Limits.Rate,
@@ -180,7 +190,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 		return fmt.Errorf("http: %w", err)
 	}
 	login := a.authenticator()
-	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: v1.NewMemoryKeys(keyRoom)})
+	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: v1.NewMemoryKeys(keyRoom), Archive: a.archive})
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}

@@ -152,6 +152,7 @@ func (r *Running) step(ev call.Event) {
 	stamp(old, &c)
 	r.publish(&c)
 	r.tell(old, &c)
+	r.record(old, &c)
 	if h := habitOf(&c); c.Answered() && (!old.Answered() || h != habitOf(old)) {
 		r.engine.habits.note(c.Order.Caller.URI, h)
 	}
@@ -162,6 +163,13 @@ func (r *Running) step(ev call.Event) {
 	r.engine.giveBack(room)
 	if c.Over() {
 		r.finish(c.ID)
+	}
+}
+
+// record tells the Recorder, if there is one.
+func (r *Running) record(old, c *call.Call) {
+	if r.engine.recorder != nil {
+		r.engine.recorder.Changed(r, old, c)
 	}
 }
 
@@ -225,11 +233,14 @@ func (r *Running) finish(id call.ID) {
 
 // abandon ends a call whose step panicked, as well as that can be done.
 func (r *Running) abandon(cause any) {
-	c := *r.snapshot.Load()
+	old := r.snapshot.Load()
+	c := *old
 	r.engine.log.Error("panic in a call: it is ended", "call", string(c.ID), "panic", cause, "stack", string(debug.Stack()))
 	c.State, c.CallerLeg = call.Ended, call.Terminated
 	c.Outcome = call.Outcome{Result: call.Failed, EndedBy: call.ByServer}
+	stamp(old, &c)
 	r.publish(&c)
+	r.record(old, &c)
 	r.finish(c.ID)
 	defer func() {
 		if p := recover(); p != nil {
