@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callcontroller/api"
+	"callcontroller/internal/call"
 	"callcontroller/internal/control"
 	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/policy"
@@ -70,13 +71,18 @@ func TestR08Parallel(t *testing.T) {
 
 // TestR08UnderWay: while the first request is worked on, another one is told so.
 func TestR08UnderWay(t *testing.T) {
-	keys := v1.NewMemoryKeys(1 << 20)
-	request := v1.Digest{1}
-	if _, created, err := keys.Create(t.Context(), "a", request); !created || err != nil {
-		t.Fatal(created, err)
+	l := newLab(t, nil, nil)
+	first := true
+	l.Signals.Hook = func(call.Effect) { // The phone is being called, and the first answer is not there yet.
+		if !first {
+			return
+		}
+		first = false
+		wantProblem(t, "under way", l.ask(t, "POST", "/v1/calls", as201, plain, withKey(`"k"`)), http.StatusConflict, "key-in-use")
+		wantProblem(t, "another request", l.ask(t, "POST", "/v1/calls", as201, `{"caller":"201","callee":"203"}`, withKey(`"k"`)), http.StatusUnprocessableEntity, "key-reused")
 	}
-	if e, created, _ := keys.Create(t.Context(), "a", request); created || e.Request != request || e.Answer != nil {
-		t.Errorf("%v %+v", created, e)
+	if w := l.ask(t, "POST", "/v1/calls", as201, plain, withKey(`"k"`)); w.Code != http.StatusCreated || first {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

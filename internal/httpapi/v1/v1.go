@@ -3,8 +3,8 @@
 // what comes back into JSON; it decides nothing about calls. Every error is a problem
 // document (RFC 9457). It starts no goroutine.
 //
-// What a request means is read once: an unknown name in a body or query is refused, and
-// so is a path that could be written otherwise.
+// What a request means is read once: a name in a body or query that is unknown or comes
+// twice is refused, and so is a path that could be written otherwise.
 package v1
 
 import (
@@ -15,6 +15,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 
 	"callcontroller/api"
@@ -103,12 +104,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.routed(w, r) {
 		return
 	}
-	body, ok := httpapi.ReadBody(w, r)
+	body, ok := readBody(w, r)
 	if !ok {
-		return
-	}
-	if len(body) > 0 && !isJSON(r.Header) {
-		httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusUnsupportedMediaType, "the body has to be application/json, and Content-Type has to say so"))
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), askedKey{}, asked{p, r.Header.Values("Idempotency-Key")}))
@@ -162,6 +159,23 @@ type verdict struct {
 func (v *verdict) Header() http.Header         { return v.header }
 func (v *verdict) WriteHeader(status int)      { v.status = status }
 func (v *verdict) Write(b []byte) (int, error) { return len(b), nil }
+
+// readBody gives the body, or answers the request and returns false.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	body, ok := httpapi.ReadBody(w, r)
+	if !ok || len(body) == 0 {
+		return nil, ok
+	}
+	if !isJSON(r.Header) {
+		httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusUnsupportedMediaType, "the body has to be application/json, and Content-Type has to say so"))
+		return nil, false
+	}
+	if name, ok := repeated(body); ok {
+		httpapi.WriteProblem(w, fieldProblem(http.StatusUnprocessableEntity, "body", "the name "+strconv.Quote(clip(name))+" comes twice in one object").Problem)
+		return nil, false
+	}
+	return body, true
+}
 
 // mediaType is that of bodies, both ways.
 const mediaType = "application/json"
