@@ -1,5 +1,5 @@
-// Package api has the JSON of the /v1 interface: requests, answers and events, as they
-// stand on the wire, and nothing else. Server and client share it. Times are RFC 3339 in
+// Package api has the JSON of the /v1 interface: requests and answers, as they stand
+// on the wire, and nothing else. Server and client share it. Times are RFC 3339 in
 // UTC; durations are whole seconds.
 package api
 
@@ -24,7 +24,6 @@ type Call struct {
 	Legs     []Leg     `json:"legs,omitempty" nullable:"false" doc:"The legs that live, the calling party's first."`
 	Transfer *Transfer `json:"transfer,omitempty" doc:"The transfer that is under way."`
 	Outcome  *Outcome  `json:"outcome,omitempty" doc:"How it ended; only with the state ended."`
-	Seq      uint64    `json:"seq,omitempty" doc:"Number of the last event of this call, when events are kept."`
 }
 
 // Party is one side of a call.

@@ -27,6 +27,17 @@ func (c *Control) transferred(p auth.Principal, r TransferRequest, err error) {
 	c.record(e, audit.TransferRefused, err)
 }
 
+// byName begins the entry of what is done to a call that was named; nil when it is not
+// there.
+func byName(event string, p auth.Principal, running *engine.Running) audit.Entry {
+	e := audit.Entry{Event: event, User: p.Name, Admin: p.Admin, Trusted: p.Trusted, Source: p.Source}
+	if running != nil {
+		caller, callee := running.Snapshot().Parties()
+		e.Call, e.Agent, e.Calling, e.Called = string(running.ID()), running.Order().Agent.User, caller.Address(), callee.Address()
+	}
+	return e
+}
+
 // looked records that somebody has looked at what is not his.
 func (c *Control) looked(p auth.Principal, r StatusRequest, err error) {
 	if call.KindOf(err) == call.NotAgent {
