@@ -30,17 +30,18 @@ type Faults = source.Faults //nolint:errname // a list of faults, which is an er
 
 // Config is all that can be configured. It is read-only once it is loaded.
 type Config struct {
-	SIP    SIP
-	Media  Media
-	Log    Log
-	HTTP   HTTP
-	Users  Users
-	Policy Policy
-	Refer  Refer
-	Compat Compat
-	Limits Limits
-	Drain  Drain
-	Audit  Audit
+	SIP     SIP
+	Media   Media
+	Log     Log
+	HTTP    HTTP
+	Users   Users
+	Policy  Policy
+	Refer   Refer
+	Compat  Compat
+	Limits  Limits
+	Drain   Drain
+	Audit   Audit
+	Journal Journal
 
 	// Data is the directory for what must outlive the process: the self-signed
 	// certificate, the journal. Default "data".
@@ -182,6 +183,14 @@ type Audit struct {
 	File    string // audit.file: path of a file of JSON lines; default "": audit.jsonl in the data directory
 }
 
+// Journal is the log of what becomes of calls.
+type Journal struct {
+	Enabled  bool          // journal.enabled: whether it is kept; default true
+	MaxAge   time.Duration // journal.max_age: how long what is over is kept; default 7 days
+	MaxBytes int           // journal.max_bytes: how much of the disk it takes; default 4 GiB
+	Required bool          // journal.required: whether new calls are refused while it cannot be written; default true
+}
+
 // Drain is the end of the server.
 type Drain struct {
 	Limit time.Duration // drain.limit: from SIGTERM until the calls that still run are hung up; default 30 s
@@ -199,12 +208,13 @@ func Default() Config {
 			MaxTimeout:    time.Hour,
 			Connections:   4096, ConnectionsPerAddress: 256,
 		},
-		Data:   "data",
-		Compat: Compat{FirstRow: true},
-		Refer:  Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, Fallback: FallbackInvite, ReferredBy: Agent},
-		Limits: Limits{Calls: 10_000, Rows: 100},
-		Drain:  Drain{Limit: 30 * time.Second},
-		Audit:  Audit{Enabled: true},
+		Data:    "data",
+		Compat:  Compat{FirstRow: true},
+		Refer:   Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, Fallback: FallbackInvite, ReferredBy: Agent},
+		Limits:  Limits{Calls: 10_000, Rows: 100},
+		Drain:   Drain{Limit: 30 * time.Second},
+		Audit:   Audit{Enabled: true},
+		Journal: Journal{Enabled: true, MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Required: true},
 	}
 }
 

@@ -24,9 +24,10 @@ type Running struct {
 	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
 
 	mu    sync.Mutex
-	busy  bool   // somebody works events off
-	over  bool   // no event is taken any more
-	inbox *inbox // nil when nothing waits: most events find the call idle
+	busy  bool          // somebody works events off
+	over  bool          // no event is taken any more
+	told  atomic.Uint32 // see Told
+	inbox *inbox        // nil when nothing waits: most events find the call idle
 
 	timers [call.NumSlots]*timing.Timer // nil for one that was never started, or stopped
 }
@@ -66,6 +67,12 @@ func (r *Running) Order() *call.Order { return r.Snapshot().Order }
 
 // Dialog names the dialog of a leg, false before there is one.
 func (r *Running) Dialog(l call.Leg) (call.DialogID, bool) { return r.line.Dialog(l) }
+
+// Told is how many events were told of the call.
+func (r *Running) Told() uint64 { return uint64(r.told.Load()) }
+
+// Tell counts one more; for the Recorder only.
+func (r *Running) Tell() uint64 { return uint64(r.told.Add(1)) }
 
 // Snapshot is the call as the last step left it. It must not be changed.
 func (r *Running) Snapshot() *call.Call { return r.snapshot.Load() }
