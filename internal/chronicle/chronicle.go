@@ -1,4 +1,4 @@
-// Package chronicle turns a call into its JSON (package api), the same for answers and
+// Package chronicle turns a call, and what becomes of it, into JSON (package api), the same for answers and
 // for events. It decides nothing, keeps nothing and starts no goroutine. No secret of a
 // call is in what it gives.
 package chronicle

@@ -12,7 +12,7 @@ import (
 	"callcontroller/internal/chronicle"
 )
 
-func order(mode call.Mode) *call.Order {
+func orderIn(mode call.Mode) *call.Order {
 	return &call.Order{
 		Mode: mode, Fallback: true, Agent: call.Party{URI: "sip:203@example.com", User: "203"}, Caller: call.Party{URI: "sip:201@example.com"}, Callee: call.Party{URI: "sip:202@example.com"},
 		Limits: &call.Limits{RingTimeout: time.Minute, NotifyTimeout: time.Minute, ReferLimit: time.Minute},
@@ -69,7 +69,7 @@ func TestChangesOfCalls(t *testing.T) {
 			"hold", call.ByStay, append(stay[:len(stay):len(stay)], call.Hold{Leg: call.Caller}), staying + ", call.leg.held caller, call.leg.held callee",
 		},
 	} {
-		if got := play(call.New("c", order(tt.mode)), tt.events...); got != tt.want {
+		if got := play(call.New("c", orderIn(tt.mode)), tt.events...); got != tt.want {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, tt.want)
 		}
 	}
@@ -84,7 +84,7 @@ func TestLawsOfChanges(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(t, "events") {
 			events = append(events, event(t))
 		}
-		told := strings.Split(play(call.New("c", order(mode)), events...), ", ")
+		told := strings.Split(play(call.New("c", orderIn(mode)), events...), ", ")
 		for i, what := range told {
 			switch {
 			case (what == "call.created") != (i == 0):
