@@ -1,5 +1,5 @@
-// Package api has the JSON of the /v1 interface: requests, answers and events, as they
-// stand on the wire, and nothing else. Server and client share it. Times are RFC 3339 in
+// Package api has the JSON of the /v1 interface: requests and answers, as they stand
+// on the wire, and nothing else. Server and client share it. Times are RFC 3339 in
 // UTC; durations are whole seconds.
 package api
 
@@ -21,10 +21,9 @@ type Call struct {
 	ConnectedAt *time.Time `json:"connected_at,omitempty" doc:"When both parties were put together."`
 	EndedAt     *time.Time `json:"ended_at,omitempty"`
 
-	Legs     []Leg     `json:"legs,omitempty" doc:"The legs that live, the calling party's first."`
+	Legs     []Leg     `json:"legs,omitempty" nullable:"false" doc:"The legs that live, the calling party's first."`
 	Transfer *Transfer `json:"transfer,omitempty" doc:"The transfer that is under way."`
 	Outcome  *Outcome  `json:"outcome,omitempty" doc:"How it ended; only with the state ended."`
-	Seq      uint64    `json:"seq" doc:"Number of the last event of this call."`
 }
 
 // Party is one side of a call.
@@ -67,9 +66,9 @@ type PlaceCall struct {
 
 	Subject        string            `json:"subject,omitempty" maxLength:"2000" doc:"SIP subject of the first INVITE."`
 	ConferencePIN  string            `json:"conference_pin,omitempty" maxLength:"64" doc:"PIN of the conference that is called. It is never shown again."`
-	RingTimeout    int               `json:"ring_timeout,omitempty" minimum:"0" doc:"How long the calling party's phone rings, in seconds; 0: 180."`
-	CalleeTimeout  int               `json:"callee_ring_timeout,omitempty" minimum:"0" doc:"How long the called party's rings (invite), in seconds; 0: as ring_timeout."`
-	MaxDuration    int               `json:"max_duration,omitempty" minimum:"0" doc:"How long they may talk (invite), in seconds; 0: as configured."`
+	RingTimeout    int               `json:"ring_timeout,omitempty" minimum:"0" maximum:"86400" doc:"How long the calling party's phone rings, in seconds; 0: 180."`
+	CalleeTimeout  int               `json:"callee_ring_timeout,omitempty" minimum:"0" maximum:"86400" doc:"How long the called party's rings (invite), in seconds; 0: as ring_timeout."`
+	MaxDuration    int               `json:"max_duration,omitempty" minimum:"0" maximum:"2592000" doc:"How long they may talk (invite), in seconds; 0: as configured."`
 	FollowForwards bool              `json:"follow_forwards,omitempty" doc:"Whether the calling party's forwarding is followed."`
 	CallerID       *CallerID         `json:"caller_id,omitempty" doc:"What the phones show."`
 	Metadata       map[string]string `json:"metadata,omitempty" doc:"Comes back in the call and in each of its events. At most 16 names of 64 bytes with 512 bytes each."`
@@ -89,7 +88,7 @@ type TransferCall struct {
 
 // Calls is a page of a list.
 type Calls struct {
-	Calls []Call `json:"calls"`
+	Calls []Call `json:"calls" nullable:"false"`
 	Next  string `json:"next,omitempty" doc:"cursor of the next page; absent on the last one."`
 }
 

@@ -8,7 +8,7 @@ type Problem struct {
 	Detail   string  `json:"detail,omitempty" doc:"Which field has which value, and which rule that breaks."`
 	Instance string  `json:"instance,omitempty"`
 	Rule     string  `json:"rule,omitempty" doc:"The rule of the policy, with 403 and 429."`
-	Errors   []Fault `json:"errors,omitempty" doc:"One for each field that is wrong, with 422."`
+	Errors   []Fault `json:"errors,omitempty" nullable:"false" doc:"One for each field that is wrong, with 422."`
 }
 
 // Fault is one field that is wrong.

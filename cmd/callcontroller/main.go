@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	_ "time/tzdata" // for policy.timezone where the system has no time zones
 
 	"github.com/alecthomas/kong"
 )

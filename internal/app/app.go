@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callcontroller/internal/archive"
 	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
@@ -24,6 +25,7 @@ import (
 	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
+	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/media"
 	"callcontroller/internal/policy"
 	"callcontroller/internal/sip/dialog"
@@ -39,6 +41,15 @@ const hangupLimit = 32 * time.Second
 
 // requestLimit is how long Stop waits for HTTP requests that are being answered.
 const requestLimit = 5 * time.Second
+
+// keyRoom is the memory for keys of Idempotency-Key, in bytes: some 60,000 of them.
+const keyRoom = 64 << 20
+
+// How many calls that are over the JSON interface still shows, and for how long.
+const (
+	archived    = 10_000
+	archivedFor = 10 * time.Minute
+)
 
 // Options are what the configuration does not say. The zero value is usable.
 type Options struct {
@@ -56,6 +67,7 @@ type App struct {
 	users     *file.Directory
 	audit     *audit.Log // nil when none is kept
 	policy    *policy.Rules
+	archive   *archive.Archive
 	wheel     *timing.Wheel
 	ua        *dialog.UA
 	transport *transport.Layer
@@ -151,6 +163,8 @@ func policyOf(c *config.Config) policy.Config {
 
 func (a *App) startCalls(context.Context) error {
 	a.engine = engine.New(a.signaller(), a.wheel, a.log)
+	a.archive = archive.New(archived, archivedFor)
+	a.engine.Record(a.archive)
 	a.control = control.New(control.Config{
 		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log, Audit: a.audit,
 		Policy: a.policy, MaxRate: a.config.Limits.Rate,
@@ -175,8 +189,13 @@ func (a *App) startHTTP(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
+	login := a.authenticator()
+	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: v1.NewMemoryKeys(keyRoom), Archive: a.archive})
+	if err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
 	a.http = httpapi.New(httpapi.Config{
-		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: a.authenticator(), Audit: a.audit},
+		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
 		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
 		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress,
 	})

@@ -25,6 +25,7 @@ const (
 	TransferPlaced  = "transfer.placed"
 	TransferRefused = "transfer.refused"
 	LoginRefused    = "login.refused"
+	CallHungUp      = "call.hung_up"   // by its name
 	StatusRefused   = "status.refused" // a look at somebody else's call
 	Reloaded        = "reloaded"       // users and policy
 )

@@ -77,6 +77,10 @@ func (b *bridge) by(l Leg) string { return [...]string{ByCaller, ByCallee, ByTar
 // free is the side that has no role.
 func (b *bridge) free() Leg { return Caller + Callee + Target - b.caller - b.callee }
 
+// Stays tells whether the controller stays between the parties: INVITE mode, from the
+// start or because the phone refused the REFER.
+func (c *Call) Stays() bool { return c.Order.Mode == ByStay || c.bridge != nil }
+
 // Parties gives the calling and the called party as they are now: a transfer changes
 // them.
 func (c *Call) Parties() (caller, callee *Party) {
@@ -88,7 +92,8 @@ func (c *Call) Parties() (caller, callee *Party) {
 
 // Dialog is a leg of a call in INVITE mode as it shows.
 type Dialog struct {
-	Leg   Leg
+	Leg   Leg // which side it is; with that it is asked for its name
+	Role  Leg // what the side is now: a transfer changes it
 	Party *Party
 	State LegState
 	Held  bool // see Hold
@@ -106,7 +111,7 @@ func (c *Call) Dialogs() []Dialog {
 			continue
 		}
 		if s := &b.side[l]; s.up() || s.calling() && !s.cancelling {
-			list = append(list, Dialog{l, s.party, s.state, b.held && l != b.target})
+			list = append(list, Dialog{l, b.role(l), s.party, s.state, b.held && l != b.target})
 		}
 	}
 	return list

@@ -30,17 +30,18 @@ type Faults = source.Faults //nolint:errname // a list of faults, which is an er
 
 // Config is all that can be configured. It is read-only once it is loaded.
 type Config struct {
-	SIP    SIP
-	Media  Media
-	Log    Log
-	HTTP   HTTP
-	Users  Users
-	Policy Policy
-	Refer  Refer
-	Compat Compat
-	Limits Limits
-	Drain  Drain
-	Audit  Audit
+	SIP     SIP
+	Media   Media
+	Log     Log
+	HTTP    HTTP
+	Users   Users
+	Policy  Policy
+	Refer   Refer
+	Compat  Compat
+	Limits  Limits
+	Drain   Drain
+	Audit   Audit
+	Journal Journal
 
 	// Data is the directory for what must outlive the process: the self-signed
 	// certificate, the journal. Default "data".
@@ -115,8 +116,8 @@ type HTTP struct {
 	Proxies []netip.Prefix // http.proxies: reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed; default none
 	Origins []string       // http.origins: SCHEME://HOST[:PORT] of web pages that may send requests besides our own; default none
 
-	Connections           int // http.connections: most connections at once of each listener; default 1024
-	ConnectionsPerAddress int // http.connections_per_address: most of them of one address; http.proxies are not counted; default 64
+	Connections           int // http.connections: most connections at once of each listener; default 4096
+	ConnectionsPerAddress int // http.connections_per_address: most of them of one address; http.proxies are not counted; default 256
 }
 
 // TLS names PEM files. Both are set, or neither: then a self-signed certificate is made.
@@ -182,6 +183,14 @@ type Audit struct {
 	File    string // audit.file: path of a file of JSON lines; default "": audit.jsonl in the data directory
 }
 
+// Journal is the log of what becomes of calls.
+type Journal struct {
+	Enabled  bool          // journal.enabled: whether it is kept; default true
+	MaxAge   time.Duration // journal.max_age: how long what is over is kept; default 7 days
+	MaxBytes int           // journal.max_bytes: how much of the disk it takes; default 4 GiB
+	Required bool          // journal.required: whether new calls are refused while it cannot be written; default true
+}
+
 // Drain is the end of the server.
 type Drain struct {
 	Limit time.Duration // drain.limit: from SIGTERM until the calls that still run are hung up; default 30 s
@@ -197,14 +206,15 @@ func Default() Config {
 			Digest:        []rfc7616.Hash{rfc7616.SHA256, rfc7616.MD5},
 			LoginFailures: 60,
 			MaxTimeout:    time.Hour,
-			Connections:   1024, ConnectionsPerAddress: 64,
+			Connections:   4096, ConnectionsPerAddress: 256,
 		},
-		Data:   "data",
-		Compat: Compat{FirstRow: true},
-		Refer:  Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, Fallback: FallbackInvite, ReferredBy: Agent},
-		Limits: Limits{Calls: 10_000, Rows: 100},
-		Drain:  Drain{Limit: 30 * time.Second},
-		Audit:  Audit{Enabled: true},
+		Data:    "data",
+		Compat:  Compat{FirstRow: true},
+		Refer:   Refer{Delay: 50 * time.Millisecond, NotifyTimeout: 32 * time.Second, Limit: 180 * time.Second, Fallback: FallbackInvite, ReferredBy: Agent},
+		Limits:  Limits{Calls: 10_000, Rows: 100},
+		Drain:   Drain{Limit: 30 * time.Second},
+		Audit:   Audit{Enabled: true},
+		Journal: Journal{Enabled: true, MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Required: true},
 	}
 }
 

@@ -104,12 +104,13 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			Default:  policy.Set{Called: policy.Dial{Deny: patterns(t, "00*")}, AtOnce: 5},
 			Users:    map[string]*policy.Set{"201": {Called: policy.Dial{Allow: patterns(t, "*")}, AtOnce: 5, Hours: windows(t, "Mon-Fri 07:00-20:00")}},
 		},
-		Data:   "testdata/state",
-		Refer:  config.Refer{Delay: 20 * time.Millisecond, NotifyTimeout: 5 * time.Second, Limit: 90 * time.Second, Fallback: config.FallbackOff, ReferredBy: config.Caller},
-		Compat: config.Compat{FirstRow: false},
-		Limits: config.Limits{Calls: 10, Rate: 50, Rows: 20, Duration: 4 * time.Hour},
-		Drain:  config.Drain{Limit: 500 * time.Millisecond},
-		Audit:  config.Audit{File: "testdata/audit.log"},
+		Data:    "testdata/state",
+		Refer:   config.Refer{Delay: 20 * time.Millisecond, NotifyTimeout: 5 * time.Second, Limit: 90 * time.Second, Fallback: config.FallbackOff, ReferredBy: config.Caller},
+		Compat:  config.Compat{FirstRow: false},
+		Limits:  config.Limits{Calls: 10, Rate: 50, Rows: 20, Duration: 4 * time.Hour},
+		Drain:   config.Drain{Limit: 500 * time.Millisecond},
+		Audit:   config.Audit{File: "testdata/audit.log"},
+		Journal: config.Journal{MaxAge: 24 * time.Hour, MaxBytes: 5_000_000},
 	}
 	if diff := cmp.Diff(want, got, sameValues); diff != "" {
 		t.Error(diff)

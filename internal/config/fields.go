@@ -83,6 +83,10 @@ func (c *Config) fields() []field {
 		one("drain.limit", &c.Drain.Limit, duration),
 		one("audit.enabled", &c.Audit.Enabled, boolean),
 		filePath("audit.file", &c.Audit.File),
+		one("journal.enabled", &c.Journal.Enabled, boolean),
+		one("journal.max_age", &c.Journal.MaxAge, duration),
+		one("journal.max_bytes", &c.Journal.MaxBytes, number(4<<20, 1<<50)),
+		one("journal.required", &c.Journal.Required, boolean),
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/engine"
@@ -72,6 +73,7 @@ func (c *Control) Hangup(ctx context.Context, p auth.Principal, id call.ID) erro
 	if err != nil {
 		return err
 	}
+	c.config.Audit.Record(byName(audit.CallHungUp, p, running))
 	running.Post(call.Hangup{By: call.ByAgent})
 	return nil
 }
@@ -80,6 +82,9 @@ func (c *Control) Hangup(ctx context.Context, p auth.Principal, id call.ID) erro
 // call.Callee is who is replaced.
 func (c *Control) TransferCall(ctx context.Context, p auth.Principal, id call.ID, replaced call.Leg, target string) error {
 	running, party, err := c.transferableCall(ctx, p, id, target)
+	e := byName(audit.TransferPlaced, p, running)
+	e.Call, e.Target = clip(string(id)), clip(target)
+	c.record(e, audit.TransferRefused, err)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
 )
 
 // The most bytes of the free texts. A longer subject would fit in no INVITE over
@@ -70,40 +71,39 @@ func modeOf(method string) (call.Mode, bool) {
 	}
 }
 
-// Place starts a call and gives its name. A call with the same agent, calling and
+// Place starts a call and gives it, as it stands then. A call with the same agent, calling and
 // called party is replaced: it is hung up first; but a call of INVITE mode that lives
 // is not replaced by another one (Conflict). The error's kind is Invalid, Denied,
 // NotAgent, BadUser, BadMethod, Conflict, Limited or Exhausted; after an error nothing was sent.
-func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (call.ID, error) {
-	id, err := c.place(ctx, p, r)
-	c.placed(p, r, id, err)
-	return id, err
+func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (*engine.Running, error) {
+	running, err := c.place(ctx, p, r)
+	c.placed(p, r, running, err)
+	return running, err
 }
 
-func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (call.ID, error) {
+func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (*engine.Running, error) {
 	o, err := c.order(p, r)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if o.Mode == call.ByStay && !r.Beside && c.records.busy(keyOf(o)) {
-		return "", inProgress(r)
+		return nil, inProgress(r)
 	}
 	running, err := c.admit(o)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	id := running.ID()
-	c.config.Log.InfoContext(ctx, "call placed", "call", string(id), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
+	c.config.Log.InfoContext(ctx, "call placed", "call", string(running.ID()), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
 	if r.Beside {
 		c.records.alias(running, keyOf(o), r.Keep) // Unless another one lives under the key.
 		running.Post(call.Start{})
-		return id, nil
+		return running, nil
 	}
 	if !c.records.put(running, r.Keep) { // Another one was faster.
 		running.Post(call.Hangup{By: call.ByServer})
-		return "", inProgress(r)
+		return nil, inProgress(r)
 	}
-	return id, nil
+	return running, nil
 }
 
 // inProgress refuses a call of INVITE mode beside one that lives (CONTRACT 3.4).

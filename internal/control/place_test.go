@@ -33,11 +33,11 @@ func request(change func(*control.PlaceRequest)) control.PlaceRequest {
 
 func mustPlace(t *testing.T, l *controltest.Lab, p auth.Principal, r control.PlaceRequest) call.ID {
 	t.Helper()
-	id, err := l.Place(t.Context(), p, r)
+	running, err := l.Place(t.Context(), p, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return running.ID()
 }
 
 // refuse wants a request to be refused, with that text, and nothing to be sent.

@@ -7,12 +7,16 @@ import (
 	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
 )
 
 // placed records that a call was placed, or why not.
-func (c *Control) placed(p auth.Principal, r PlaceRequest, id call.ID, err error) {
+func (c *Control) placed(p auth.Principal, r PlaceRequest, running *engine.Running, err error) {
 	e := entry(audit.CallPlaced, p, StatusRequest{Agent: r.Agent, Calling: r.Calling, Called: r.Called})
-	e.Method, e.Call = clip(r.Method), string(id)
+	e.Method = clip(r.Method)
+	if running != nil {
+		e.Call = string(running.ID())
+	}
 	c.record(e, audit.CallRefused, err)
 }
 
@@ -21,6 +25,17 @@ func (c *Control) transferred(p auth.Principal, r TransferRequest, err error) {
 	e := entry(audit.TransferPlaced, p, r.StatusRequest)
 	e.Target = clip(r.Target)
 	c.record(e, audit.TransferRefused, err)
+}
+
+// byName begins the entry of what is done to a call that was named; nil when it is not
+// there.
+func byName(event string, p auth.Principal, running *engine.Running) audit.Entry {
+	e := audit.Entry{Event: event, User: p.Name, Admin: p.Admin, Trusted: p.Trusted, Source: p.Source}
+	if running != nil {
+		caller, callee := running.Snapshot().Parties()
+		e.Call, e.Agent, e.Calling, e.Called = string(running.ID()), running.Order().Agent.User, caller.Address(), callee.Address()
+	}
+	return e
 }
 
 // looked records that somebody has looked at what is not his.

@@ -43,6 +43,12 @@ type Line interface {
 	Dialog(call.Leg) (call.DialogID, bool)
 }
 
+// Recorder is told of what becomes of calls: of each step that has changed one, one at a
+// time for each call, on the goroutine that runs it. It must not block.
+type Recorder interface {
+	Changed(r *Running, old, c *call.Call)
+}
+
 // Engine runs calls. Use New.
 type Engine struct {
 	signaller Signaller
@@ -53,6 +59,7 @@ type Engine struct {
 	idle      idle
 	habits    habits
 	rooms     sync.Pool // of *[]call.Effect
+	recorder  Recorder  // nil for none
 }
 
 type shard struct {
@@ -73,6 +80,9 @@ func New(s Signaller, w *timing.Wheel, log *slog.Logger) *Engine {
 	}
 	return e
 }
+
+// Record sets who is told of changes; before the first call.
+func (e *Engine) Record(r Recorder) { e.recorder = r }
 
 func (e *Engine) of(id call.ID) *shard {
 	return &e.shard[maphash.String(e.seed, string(id))%uint64(len(e.shard))]

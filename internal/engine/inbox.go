@@ -24,9 +24,10 @@ type Running struct {
 	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
 
 	mu    sync.Mutex
-	busy  bool   // somebody works events off
-	over  bool   // no event is taken any more
-	inbox *inbox // nil when nothing waits: most events find the call idle
+	busy  bool          // somebody works events off
+	over  bool          // no event is taken any more
+	told  atomic.Uint32 // see Told
+	inbox *inbox        // nil when nothing waits: most events find the call idle
 
 	timers [call.NumSlots]*timing.Timer // nil for one that was never started, or stopped
 }
@@ -66,6 +67,12 @@ func (r *Running) Order() *call.Order { return r.Snapshot().Order }
 
 // Dialog names the dialog of a leg, false before there is one.
 func (r *Running) Dialog(l call.Leg) (call.DialogID, bool) { return r.line.Dialog(l) }
+
+// Told is how many events were told of the call.
+func (r *Running) Told() uint64 { return uint64(r.told.Load()) }
+
+// Tell counts one more; for the Recorder only.
+func (r *Running) Tell() uint64 { return uint64(r.told.Add(1)) }
 
 // Snapshot is the call as the last step left it. It must not be changed.
 func (r *Running) Snapshot() *call.Call { return r.snapshot.Load() }
@@ -152,6 +159,7 @@ func (r *Running) step(ev call.Event) {
 	stamp(old, &c)
 	r.publish(&c)
 	r.tell(old, &c)
+	r.record(old, &c)
 	if h := habitOf(&c); c.Answered() && (!old.Answered() || h != habitOf(old)) {
 		r.engine.habits.note(c.Order.Caller.URI, h)
 	}
@@ -162,6 +170,13 @@ func (r *Running) step(ev call.Event) {
 	r.engine.giveBack(room)
 	if c.Over() {
 		r.finish(c.ID)
+	}
+}
+
+// record tells the Recorder, if there is one.
+func (r *Running) record(old, c *call.Call) {
+	if r.engine.recorder != nil {
+		r.engine.recorder.Changed(r, old, c)
 	}
 }
 
@@ -225,11 +240,14 @@ func (r *Running) finish(id call.ID) {
 
 // abandon ends a call whose step panicked, as well as that can be done.
 func (r *Running) abandon(cause any) {
-	c := *r.snapshot.Load()
+	old := r.snapshot.Load()
+	c := *old
 	r.engine.log.Error("panic in a call: it is ended", "call", string(c.ID), "panic", cause, "stack", string(debug.Stack()))
 	c.State, c.CallerLeg = call.Ended, call.Terminated
 	c.Outcome = call.Outcome{Result: call.Failed, EndedBy: call.ByServer}
+	stamp(old, &c)
 	r.publish(&c)
+	r.record(old, &c)
 	r.finish(c.ID)
 	defer func() {
 		if p := recover(); p != nil {

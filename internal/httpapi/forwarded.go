@@ -29,7 +29,7 @@ func (h forwarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	client, err := h.client(r)
 	if err != nil {
-		Text(w, http.StatusBadRequest, err.Error()+"\n")
+		refuse(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
 	behind := r.Clone(r.Context())

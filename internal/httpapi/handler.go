@@ -15,6 +15,13 @@ const (
 	RedirectPath = "/sipxconfig/rest/my/redirect/"
 )
 
+// The paths of Config.V1: the JSON interface, and what describes it.
+const (
+	V1Path          = "/v1/"
+	OpenAPIJSONPath = "/openapi.json"
+	OpenAPIYAMLPath = "/openapi.yaml"
+)
+
 // NewHandler makes what a Server serves with: the routes, and what every request
 // goes through.
 func NewHandler(c Config) http.Handler {
@@ -23,7 +30,7 @@ func NewHandler(c Config) http.Handler {
 	mux.Handle("/healthz", readOnly{http.HandlerFunc(healthy)})
 	mux.Handle("/readyz", readOnly{readiness{c.Ready}})
 	mux.HandleFunc("/", NotFound)
-	var h http.Handler = routes{legacy: guarded(c, c.Legacy), mux: mux}
+	var h http.Handler = routes{legacy: guarded(c, c.Legacy), v1: guarded(c, c.V1), mux: mux}
 	return &logged{log: c.Log, next: recovered{log: c.Log, next: capped{h}}}
 }
 
@@ -39,7 +46,8 @@ func guarded(c Config, next http.Handler) http.Handler {
 // clean them and redirect, so that "/callcontroller/201/../202" would become another
 // path on its way.
 type routes struct {
-	legacy http.Handler
+	legacy http.Handler // nil for none, as is v1
+	v1     http.Handler
 	mux    *http.ServeMux
 }
 
@@ -47,11 +55,17 @@ func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch p := RawPath(r.URL); {
 	case h.legacy != nil && (strings.HasPrefix(p, LegacyPath) || strings.HasPrefix(p, RedirectPath)):
 		h.legacy.ServeHTTP(w, r)
+	case h.v1 != nil && isV1(p):
+		h.v1.ServeHTTP(w, r)
 	case strings.HasPrefix(p, "/") && p == path.Clean(p):
 		h.mux.ServeHTTP(w, r)
 	default:
 		NotFound(w, r)
 	}
+}
+
+func isV1(rawPath string) bool {
+	return strings.HasPrefix(rawPath, V1Path) || rawPath == OpenAPIJSONPath || rawPath == OpenAPIYAMLPath
 }
 
 // RawPath is the path as the client sent it, not decoded. url.URL.EscapedPath is not

@@ -15,6 +15,22 @@ import (
 	"callcontroller/internal/httpapi"
 )
 
+// TestProblemOfEveryKind: each kind of error has a problem with its status and a name of
+// its own; a fault of ours tells nothing.
+func TestProblemOfEveryKind(t *testing.T) {
+	seen := map[string]bool{}
+	for k := call.Internal; k <= call.BadMethod; k++ {
+		p := httpapi.ProblemOfError(&call.Error{Kind: k, Text: "secret", Rule: "rule"})
+		if p.Status != httpapi.Status(k) || seen[p.Type] || p.Title == "" || strings.Contains(p.Detail, "secret") == (k == call.Internal) {
+			t.Errorf("kind %d: %+v", k, p)
+		}
+		seen[p.Type] = true
+	}
+	if p := httpapi.ProblemOfError(errors.New("secret")); p.Status != http.StatusInternalServerError || strings.Contains(p.Detail, "secret") {
+		t.Errorf("%+v", p)
+	}
+}
+
 func serve(h http.Handler, method, target string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(method, target, nil))

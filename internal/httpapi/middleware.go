@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -20,7 +21,8 @@ type capped struct{ next http.Handler }
 
 func (h capped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength > MaxBody {
-		tooLarge(w)
+		w.Header().Set("Connection", "close") // what is left of the body is not read
+		refuse(w, r, http.StatusRequestEntityTooLarge, tooLarge)
 		return
 	}
 	if len(r.TransferEncoding) > 0 || r.Header.Get("Upgrade") != "" {
@@ -30,24 +32,33 @@ func (h capped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
-func tooLarge(w http.ResponseWriter) {
-	w.Header().Set("Connection", "close") // what is left of the body is not read
-	Text(w, http.StatusRequestEntityTooLarge, "the request body is larger than 64 KiB\n")
-}
+// tooLarge is the text about a body above MaxBody.
+const tooLarge = "the request body is larger than 64 KiB"
 
 // SkipBody reads a body that means nothing to its end. When that fails it answers
 // the request, and returns false.
 func SkipBody(w http.ResponseWriter, r *http.Request) bool {
-	_, err := io.Copy(io.Discard, r.Body)
+	return readBody(io.Discard, w, r)
+}
+
+// ReadBody gives the body. When that fails it answers the request, and returns false.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	var b bytes.Buffer
+	ok := readBody(&b, w, r)
+	return b.Bytes(), ok
+}
+
+func readBody(to io.Writer, w http.ResponseWriter, r *http.Request) bool {
+	_, err := io.Copy(to, r.Body)
 	if err == nil {
 		return true
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		tooLarge(w)
-		return false
-	}
 	w.Header().Set("Connection", "close")
-	Text(w, http.StatusBadRequest, "the request body cannot be read\n")
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		refuse(w, r, http.StatusRequestEntityTooLarge, tooLarge)
+	} else {
+		refuse(w, r, http.StatusBadRequest, "the request body cannot be read")
+	}
 	return false
 }
 
@@ -71,7 +82,7 @@ func (h recovered) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // too late for a status: the client must see that it did not get all
 		}
 		clear(w.Header())
-		Text(w, http.StatusInternalServerError, "internal error\n")
+		refuse(w, r, http.StatusInternalServerError, "internal error")
 	}()
 	h.next.ServeHTTP(w, r)
 }

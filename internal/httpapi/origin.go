@@ -24,7 +24,7 @@ type sameOrigin struct {
 
 func (h sameOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.allows(r) {
-		Text(w, http.StatusForbidden, "requests from web pages of another origin are refused; http.origins allows some\n")
+		refuse(w, r, http.StatusForbidden, "requests from web pages of another origin are refused; http.origins allows some")
 		return
 	}
 	h.next.ServeHTTP(w, r)

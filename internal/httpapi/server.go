@@ -31,8 +31,8 @@ const (
 	writeTimeout      = 40 * time.Second // from the end of the header: it must outlast a slow body
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 32 << 10
-	defaultMaxConns   = 1024
-	defaultMaxPerAddr = 64
+	defaultMaxConns   = 4096
+	defaultMaxPerAddr = 256
 )
 
 // Config is what a Server needs.
@@ -41,11 +41,12 @@ type Config struct {
 	Cert    tls.Certificate // for https
 	Ready   func() bool     // what /readyz answers; default: always ready
 	Legacy  http.Handler    // everything below LegacyPath and RedirectPath
+	V1      http.Handler    // everything below V1Path, and what describes it at OpenAPIJSONPath and OpenAPIYAMLPath
 	Origins []string        // of web pages that may send requests besides our own, in lower case
 	Proxies []netip.Prefix  // reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed
 
-	MaxConns   int // connections at once of each listener, more have to wait; default 1024
-	MaxPerAddr int // connections at once of one address to one listener, more are closed; default 64; proxies are not counted
+	MaxConns   int // connections at once of each listener, more have to wait; default 4096
+	MaxPerAddr int // connections at once of one address to one listener, more are closed; default 256; proxies are not counted
 }
 
 // Server listens on any number of addresses and answers the same on all. Use New.

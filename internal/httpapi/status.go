@@ -1,7 +1,11 @@
 package httpapi
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"callcontroller/internal/call"
 )
@@ -26,4 +30,26 @@ func Status(k call.Kind) int {
 		return http.StatusInternalServerError
 	}
 	return statuses[k]
+}
+
+// retryAfter is what a 429 or 503 tells the client to wait when nobody knows better.
+const retryAfter = 10 * time.Second
+
+// RetryAfter is the value of the field Retry-After for an error, "" when its status has
+// none.
+func RetryAfter(err error) string {
+	switch Status(call.KindOf(err)) {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+	default:
+		return ""
+	}
+	if e, ok := errors.AsType[*call.Error](err); ok {
+		return Seconds(cmp.Or(e.RetryAfter, retryAfter))
+	}
+	return Seconds(retryAfter)
+}
+
+// Seconds writes a time as Retry-After has it, rounded up (RFC 9110 section 10.2.3).
+func Seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

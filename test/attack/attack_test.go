@@ -42,9 +42,7 @@ func TestAttacks(t *testing.T) {
 	for _, a := range attacks {
 		t.Run(a.row, func(t *testing.T) {
 			a.attack(w.with(t))
-			if err := w.alive(); err != nil {
-				t.Errorf("the server after it: %v", err)
-			}
+			w.with(t).within(w.alive)
 		})
 	}
 	w.capture.wantNothingLeft()

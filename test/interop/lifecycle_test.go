@@ -56,7 +56,7 @@ func TestTerminateLetsACallFinish(t *testing.T) {
 // that is still taken does no harm.
 func refusesNewCalls(t *testing.T, server *server) error {
 	t.Helper()
-	p := placed{t: t, server: server, agent: lab.BaresipC}
+	p := placed{t: t, server: server, client: client(t), agent: lab.BaresipC}
 	p.url = server.https + "/callcontroller/" + lab.Unregistered + "/" + lab.BaresipB + "?agent=" + p.agent
 	status, body, err := p.send(http.MethodPost, "")
 	if err == nil && status != http.StatusServiceUnavailable {

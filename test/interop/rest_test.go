@@ -33,13 +33,14 @@ type placed struct {
 	server *server
 	agent  string
 	url    string
+	client *http.Client // one for the whole call: each keeps a connection
 }
 
 // place asks for a call, as the calling party unless query names an agent, and
 // wants the answer of the contract: 200 and no body.
 func (s *server) place(t *testing.T, calling, called string, query url.Values) placed {
 	t.Helper()
-	p := placed{t: t, server: s, agent: calling, url: s.https + "/callcontroller/" + calling + "/" + called}
+	p := placed{t: t, server: s, client: client(t), agent: calling, url: s.https + "/callcontroller/" + calling + "/" + called}
 	if query.Has("agent") {
 		p.agent = query.Get("agent")
 	}
@@ -61,7 +62,7 @@ func (p placed) send(method, query string) (int, []byte, error) {
 		return 0, nil, err
 	}
 	req.SetBasicAuth(p.agent, pin)
-	resp, err := client(p.t).Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

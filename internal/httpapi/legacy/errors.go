@@ -1,21 +1,16 @@
 package legacy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/httpapi"
 )
-
-// retryAfter is what a 429 or 503 tells the client to wait when nobody knows better.
-const retryAfter = 10 * time.Second
 
 // writeError answers with the error document (CONTRACT section 4).
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
@@ -44,8 +39,8 @@ func statusOf(ctx context.Context, w http.ResponseWriter, err error) (status, co
 		return http.StatusNotAcceptable, http.StatusForbidden
 	}
 	status = httpapi.Status(kind)
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", seconds(cmp.Or(retryOf(err), retryAfter)))
+	if after := httpapi.RetryAfter(err); after != "" {
+		w.Header().Set("Retry-After", after)
 	}
 	return status, status
 }
@@ -56,18 +51,6 @@ func textOf(err error) string {
 		return e.Text
 	}
 	return ""
-}
-
-func retryOf(err error) time.Duration {
-	if e, ok := errors.AsType[*call.Error](err); ok {
-		return e.RetryAfter
-	}
-	return 0
-}
-
-// seconds writes a time as Retry-After has it, rounded up (RFC 9110 section 10.2.3).
-func seconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
 func invalid(format string, args ...any) error {

@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"callcontroller/internal/auth"
-	"callcontroller/internal/call"
 	"callcontroller/internal/control"
 	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
@@ -28,9 +27,9 @@ type recorder struct {
 	transfer *control.TransferRequest
 }
 
-func (r *recorder) Place(_ context.Context, _ auth.Principal, p control.PlaceRequest) (call.ID, error) {
+func (r *recorder) Place(_ context.Context, _ auth.Principal, p control.PlaceRequest) (*engine.Running, error) {
 	r.place = &p
-	return "id", nil
+	return &engine.Running{}, nil
 }
 
 func (r *recorder) Transfer(_ context.Context, _ auth.Principal, p control.TransferRequest) error {

@@ -13,13 +13,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
 	"callcontroller/internal/audit"
 	"callcontroller/internal/auth"
-	"callcontroller/internal/call"
 	"callcontroller/internal/control"
 	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
@@ -28,7 +26,7 @@ import (
 // Control has the use cases that this interface can ask for. Its errors are
 // *call.Error.
 type Control interface {
-	Place(context.Context, auth.Principal, control.PlaceRequest) (call.ID, error)
+	Place(context.Context, auth.Principal, control.PlaceRequest) (*engine.Running, error)
 	Transfer(context.Context, auth.Principal, control.TransferRequest) error
 	Status(context.Context, auth.Principal, control.StatusRequest) (*engine.Running, bool, error)
 	Limits() control.Limits
@@ -82,16 +80,11 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, p auth.Principa
 
 // authenticate tells who asks, or answers the request and returns false.
 func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request) (auth.Principal, bool) {
-	principal, err := h.Auth.Authenticate(r)
-	principal.Source = source(r)
+	principal, err := httpapi.LogIn(r, h.Auth, h.Audit)
 	if err != nil {
-		if !errors.Is(err, auth.ErrMissing) { // Most clients send credentials only when they are asked to.
-			h.Audit.Record(audit.Entry{Event: audit.LoginRefused, Source: principal.Source, Reason: err.Error()})
-		}
 		h.unauthorized(w, r, err)
 		return auth.Principal{}, false
 	}
-	httpapi.SetUser(r.Context(), principal.Name)
 	return principal, true
 }
 
@@ -103,17 +96,11 @@ func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 		return
 	}
 	if slow, ok := errors.AsType[*auth.SlowDownError](err); ok {
-		w.Header().Set("Retry-After", seconds(slow.After))
+		w.Header().Set("Retry-After", httpapi.Seconds(slow.After))
 		httpapi.Text(w, http.StatusTooManyRequests, slow.Error())
 		return
 	}
 	h.challenge(w, r, err, "pin mismatch")
-}
-
-// source is the address of the client, invalid when it is no TCP connection.
-func source(r *http.Request) netip.Addr {
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return peer.Addr().Unmap()
 }
 
 // challenge answers 401, which has a challenge in any case (RFC 9110 section 15.5.2).

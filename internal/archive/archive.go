@@ -1,0 +1,69 @@
+// Package archive keeps calls that are over for a while, in memory, so that whoever has
+// placed one by the JSON interface learns how it ended. It starts no goroutine: what is
+// too old is forgotten when the next call ends.
+package archive
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"callcontroller/api"
+	"callcontroller/internal/call"
+	"callcontroller/internal/chronicle"
+	"callcontroller/internal/engine"
+)
+
+// Archive has the last calls that are over. It is an engine.Recorder. Use New.
+type Archive struct {
+	most int
+	age  time.Duration
+
+	mu    sync.Mutex
+	byID  map[call.ID]*call.Call
+	order []*call.Call // those of byID, the one that ended first in front
+}
+
+// New makes an archive of so many calls at most, each for so long.
+func New(most int, age time.Duration) *Archive {
+	return &Archive{most: most, age: age, byID: map[call.ID]*call.Call{}}
+}
+
+// Changed implements engine.Recorder.
+func (a *Archive) Changed(_ *engine.Running, old, c *call.Call) {
+	if c.State != call.Ended || old.State == call.Ended {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.byID[c.ID] = c
+	a.order = append(a.order, c)
+	a.forget(c.Ended)
+}
+
+// forget leaves out what is too old at that moment, or too much; a.mu is held.
+func (a *Archive) forget(now call.Stamp) {
+	oldest := now - call.Stamp(a.age.Milliseconds())
+	n := 0
+	for n < len(a.order) && (len(a.order)-n > a.most || a.order[n].Ended < oldest) {
+		delete(a.byID, a.order[n].ID)
+		n++
+	}
+	if n > 0 {
+		clear(a.order[copy(a.order, a.order[n:]):])
+		a.order = a.order[:len(a.order)-n]
+	}
+}
+
+// Find gives a call that is over, or false when there is none (any more).
+func (a *Archive) Find(_ context.Context, id call.ID) (api.Call, bool) {
+	a.mu.Lock()
+	c, ok := a.byID[id]
+	a.mu.Unlock()
+	if !ok || c.Ended < call.StampOf(time.Now().Add(-a.age)) {
+		return api.Call{}, false
+	}
+	found := chronicle.CallOf(c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false })
+	found.Legs = nil // Whatever is left of them only waits to be confirmed.
+	return found, true
+}

@@ -1,0 +1,189 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// rest is how often the writer looks for old entries while nothing comes.
+const rest = time.Minute
+
+// write is the writer. One message is under way at a time: that is what keeps the order.
+func (j *Journal) write() {
+	defer close(j.written)
+	var last time.Time
+	var payload []byte
+	for {
+		b := j.queue.take(j.ctx, last, rest)
+		if b == nil {
+			break
+		}
+		last = time.Now()
+		payload = j.store(b, payload[:0])
+	}
+	for _, b := range j.queue.rest() {
+		b.tell(ErrClosed)
+	}
+}
+
+// store brings a batch into the log, for as long as it takes. The payload is made in
+// room, and given back to be used again.
+func (j *Journal) store(b *batch, room []byte) []byte {
+	copies := j.copies(j.ctx)
+	if len(copies)+len(b.items) == 0 {
+		j.queue.drop(b)
+		return room
+	}
+	room = appendHead(room, head{epoch: j.epoch, number: b.number, low: j.index.low()})
+	for _, c := range copies {
+		room = append(room, c.whole...)
+	}
+	room = append(room, b.body...)
+	seq, err := j.send(b.number, room)
+	if errors.Is(err, ErrClosed) {
+		return room // the batch is told with the rest
+	}
+	if err == nil {
+		j.index.stored(seq, copies, b, time.Now())
+	} else {
+		j.log.Error("journal: entries can never be stored", "entries", len(b.items), "err", err)
+	}
+	b.tell(err)
+	j.queue.drop(b)
+	return room
+}
+
+func (b *batch) tell(err error) {
+	for _, it := range b.items {
+		if it.done != nil {
+			it.done(err)
+		}
+	}
+}
+
+// send stores a message once and gives its number in the stream.
+//
+// The store knows a message by its Nats-Msg-Id for the time of duplicates. When an
+// answer is missing, we look whether ours is the last message of this node, and say
+// which one has to be the last when we send it again: so it is stored once, however long
+// the store was away.
+func (j *Journal) send(number uint64, payload []byte) (uint64, error) {
+	id := jetstream.WithMsgID(strconv.FormatUint(j.epoch, 36) + "-" + strconv.FormatUint(number, 36))
+	seq, err := j.publish(payload, id)
+	for tries := 0; err != nil; tries++ {
+		if isHopeless(err) {
+			return 0, err
+		}
+		j.failed(err)
+		if !pause(j.ctx, min(time.Second, time.Duration(tries+1)*50*time.Millisecond)) {
+			return 0, ErrClosed
+		}
+		var stored bool
+		if seq, stored, err = j.again(number, payload, id, err); stored {
+			break
+		}
+	}
+	if j.queue.fail(nil) {
+		j.log.Info("journal: the store takes entries again")
+	}
+	return seq, nil
+}
+
+// again mends what can be mended and sends a message again, if it is not there.
+func (j *Journal) again(number uint64, payload []byte, id jetstream.PublishOpt, why error) (seq uint64, stored bool, err error) {
+	ctx, cancel := context.WithTimeout(j.ctx, askTimeout)
+	defer cancel()
+	if err := j.mend(ctx, why); err != nil {
+		return 0, false, err
+	}
+	last, err := j.last(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if last != nil {
+		h, _, err := cutHead(last.data)
+		if err == nil && h.epoch == j.epoch && h.number == number {
+			return last.seq, true, nil
+		}
+		seq = last.seq
+	}
+	seq, err = j.publish(payload, id, jetstream.WithExpectLastSequencePerSubject(seq))
+	return seq, err == nil, err
+}
+
+func (j *Journal) publish(payload []byte, o ...jetstream.PublishOpt) (uint64, error) {
+	ctx, cancel := context.WithTimeout(j.ctx, askTimeout)
+	defer cancel()
+	ack, err := j.js.Publish(ctx, j.subject(), payload, o...)
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
+}
+
+// failed notes that the store did not take a message, and logs it once.
+func (j *Journal) failed(err error) {
+	as := ErrDown
+	if isFull(err) {
+		as = ErrFull
+	}
+	err = fmt.Errorf("%w: %w", as, err)
+	if j.queue.fail(err) {
+		j.log.Warn("journal: entries wait for the store", "err", err)
+	}
+}
+
+// mend does what may help: a server in this process whose store has failed is started
+// anew, and a stream that is not there is made.
+func (j *Journal) mend(ctx context.Context, why error) error {
+	if j.server != nil && isBroken(why) {
+		if err := j.server.restart(); err != nil {
+			return fmt.Errorf("%w: %w", errRestart, err)
+		}
+	}
+	if errors.Is(why, jetstream.ErrNoStreamResponse) || errors.Is(why, jetstream.ErrStreamNotFound) {
+		_, err := j.ensure(ctx)
+		return err
+	}
+	return nil
+}
+
+var errRestart = errors.New("restart the store")
+
+// isHopeless tells that trying again makes no sense.
+func isHopeless(err error) bool {
+	return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, jetstream.ErrStreamMessageExceedsMaximum) || errors.Is(err, ErrClosed)
+}
+
+// The error numbers of JetStream that its client has no name for.
+const (
+	codeInsufficientResources = 10023
+	codeStoreFailed           = 10077
+	codeNoResourcesForStream  = 10047
+)
+
+// isBroken tells that the store itself has failed, not the way to it.
+func isBroken(err error) bool {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		switch api.ErrorCode {
+		case codeStoreFailed, codeInsufficientResources, jetstream.JSErrCodeJetStreamNotEnabled:
+			return true
+		}
+	}
+	return errors.Is(err, errRestart)
+}
+
+func isFull(err error) bool {
+	if strings.Contains(err.Error(), "no space left") {
+		return true
+	}
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (api.ErrorCode == codeInsufficientResources || api.ErrorCode == codeNoResourcesForStream)
+}
