@@ -10,6 +10,7 @@
 // whose Idempotency-Key keeps the server from placing it twice. A Retry-After of the
 // server is honoured up to 30 seconds. How long all of it may take is the context's
 // business. Redirects are not followed, so that credentials go to the server only.
+// Events come back by themselves when their connection is lost: see Events.
 package client
 
 import (
@@ -26,10 +27,9 @@ import (
 
 // Client talks to one server.
 type Client struct {
-	base     string // URL of the server, without a slash at its end
-	http     *http.Client
-	user     string // Basic credentials; "": none
-	password string
+	base          string // URL of the server, without a slash at its end
+	http          *http.Client
+	authorization string // the header field; "": none, or Digest
 }
 
 // New makes a client of the server at https://HOST[:PORT] or http://HOST[:PORT]; a path,
@@ -43,17 +43,14 @@ func New(server string, options ...Option) (*Client, error) {
 	for _, option := range options {
 		option(&s)
 	}
-	if s.kind == basic && base.Scheme != "https" {
-		return nil, errors.New("a password is sent by https only: take https, or Digest")
+	if s.authorization != "" && base.Scheme != "https" {
+		return nil, errors.New("a password or token is sent by https only: take https, or Digest")
 	}
-	c := &Client{
-		base: strings.TrimSuffix(base.String(), "/"),
-		http: &http.Client{Transport: s.transport(), CheckRedirect: stay},
-	}
-	if s.kind == basic {
-		c.user, c.password = s.user, s.password
-	}
-	return c, nil
+	return &Client{
+		base:          strings.TrimSuffix(base.String(), "/"),
+		http:          &http.Client{Transport: s.transport(), CheckRedirect: stay},
+		authorization: s.authorization,
+	}, nil
 }
 
 // parseServer does not repeat an address that may have a password in it.
@@ -77,7 +74,26 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Place places a call and gives it as it stands then. However often the request is
 // repeated, it is one call.
 func (c *Client) Place(ctx context.Context, order api.PlaceCall) (api.Call, error) {
-	return ask[api.Call](ctx, c, request{method: http.MethodPost, path: "/v1/calls", body: order, key: rand.Text()})
+	call, _, err := c.PlaceOnce(ctx, rand.Text(), order)
+	return call, err
+}
+
+// PlaceOnce is Place with an Idempotency-Key of the caller's own, 1 to 255 printable ASCII
+// characters: the same order with the same key places one call within a day, also from
+// another process. With replayed it was placed before, and stands as it did then: Call
+// gives it as it stands now. Another order with that key is an *Error with the status 422.
+func (c *Client) PlaceOnce(ctx context.Context, key string, order api.PlaceCall) (call api.Call, replayed bool, err error) {
+	a, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/calls", body: order, key: quoted(key)})
+	if err != nil {
+		return api.Call{}, false, err
+	}
+	call, err = read[api.Call](a, http.MethodPost, "/v1/calls")
+	return call, a.header.Get("Idempotent-Replayed") == "true", err
+}
+
+// quoted writes a string as header fields have it (RFC 8941 section 3.3.3).
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
 // Check tells whether a call may be placed, and places none.
@@ -109,6 +125,11 @@ func (c *Client) Hold(ctx context.Context, id string) (api.Call, error) {
 // Resume lets them talk again.
 func (c *Client) Resume(ctx context.Context, id string) (api.Call, error) {
 	return ask[api.Call](ctx, c, request{method: http.MethodPost, path: callPath(id) + "/resume"})
+}
+
+// Messages gives the SIP messages of a call, in the order in which they went.
+func (c *Client) Messages(ctx context.Context, id string) (api.Messages, error) {
+	return ask[api.Messages](ctx, c, request{method: http.MethodGet, path: callPath(id) + "/sip"})
 }
 
 func callPath(id string) string { return "/v1/calls/" + url.PathEscape(id) }

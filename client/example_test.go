@@ -18,10 +18,10 @@ func server() *httptest.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/calls", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, `{"id":"OCNB","state":"queued","seq":1}`)
+		fmt.Fprint(w, `{"id":"OCNB","state":"queued"}`)
 	})
 	mux.HandleFunc("GET /v1/calls/OCNB", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `{"id":"OCNB","state":"ended","seq":5,"outcome":{"result":"completed","ended_by":"callee"}}`)
+		fmt.Fprint(w, `{"id":"OCNB","state":"ended","outcome":{"result":"completed","ended_by":"callee"}}`)
 	})
 	mux.HandleFunc("DELETE /v1/calls/OCNB", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")

@@ -3,6 +3,7 @@ package client
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"time"
@@ -14,29 +15,29 @@ import (
 type Option func(*settings)
 
 type settings struct {
-	kind           kind
-	user, password string
-	roots          *x509.CertPool
-	insecure       bool
+	authorization string            // the header field; "": none, or Digest
+	digest        *digest.Transport // nil: no Digest
+	roots         *x509.CertPool
+	insecure      bool
 }
-
-// kind is the kind of credentials.
-type kind int
-
-const (
-	none kind = iota
-	basic
-	byDigest
-)
 
 // Basic sends user and password with each request (RFC 7617). New takes it for https only.
 func Basic(user, password string) Option {
-	return func(s *settings) { s.kind, s.user, s.password = basic, user, password }
+	return func(s *settings) {
+		s.authorization, s.digest = "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)), nil
+	}
 }
 
 // Digest answers the server's challenges (RFC 7616): the password itself is never sent.
 func Digest(user, password string) Option {
-	return func(s *settings) { s.kind, s.user, s.password = byDigest, user, password }
+	return func(s *settings) {
+		s.authorization, s.digest = "", &digest.Transport{Username: user, Password: password}
+	}
+}
+
+// Token sends a bearer token with each request (RFC 6750). New takes it for https only.
+func Token(token string) Option {
+	return func(s *settings) { s.authorization, s.digest = "Bearer "+token, nil }
 }
 
 // RootCAs are the authorities that may vouch for the server, in the place of the system's.
@@ -63,8 +64,9 @@ func (s *settings) transport() http.RoundTripper {
 		ForceAttemptHTTP2:     true,
 		TLSClientConfig:       &tls.Config{RootCAs: s.roots, InsecureSkipVerify: s.insecure}, //nolint:gosec // It is off unless Insecure asks for it.
 	}
-	if s.kind != byDigest {
+	if s.digest == nil {
 		return plain
 	}
-	return &digest.Transport{Username: s.user, Password: s.password, Transport: plain}
+	s.digest.Transport = plain
+	return s.digest
 }

@@ -17,7 +17,7 @@ type request struct {
 	method string
 	path   string // with the query
 	body   any    // nil: none
-	key    string // Idempotency-Key; "": none
+	key    string // the header field Idempotency-Key; "": none
 }
 
 // answer is what came, read to its end.
@@ -29,13 +29,19 @@ type answer struct {
 
 // ask is do with an answer of that type.
 func ask[T any](ctx context.Context, c *Client, r request) (T, error) {
-	var value T
 	a, err := c.do(ctx, r)
 	if err != nil {
-		return value, err
+		var none T
+		return none, err
 	}
+	return read[T](a, r.method, r.path)
+}
+
+// read reads the JSON of an answer.
+func read[T any](a answer, method, path string) (T, error) {
+	var value T
 	if err := json.Unmarshal(a.body, &value); err != nil {
-		return value, fmt.Errorf("%s %s: the answer is not the JSON that it should be: %w", r.method, r.path, err)
+		return value, fmt.Errorf("%s %s: the answer is not the JSON that it should be: %w", method, path, err)
 	}
 	return value, nil
 }
@@ -98,7 +104,7 @@ func (c *Client) dress(req *http.Request, r request) {
 	if r.key != "" {
 		req.Header.Set("Idempotency-Key", r.key)
 	}
-	if c.user != "" {
-		req.SetBasicAuth(c.user, c.password)
+	if c.authorization != "" {
+		req.Header.Set("Authorization", c.authorization)
 	}
 }

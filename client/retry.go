@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 )
@@ -24,36 +25,45 @@ func (r request) again(err error, try int) (time.Duration, bool) {
 	e, refused := errors.AsType[*Error](err)
 	switch {
 	case !refused:
-		return backoff(try), !isFinal(err)
-	case !isPassing(e.Problem.Status), e.RetryAfter > longestWait:
+		return backoff(firstWait, try), !isFinal(err)
+	case !e.isPassing(), e.RetryAfter > longestWait:
 		return 0, false
 	case e.RetryAfter > 0:
 		return e.RetryAfter, true
 	}
-	return backoff(try), true
+	return backoff(firstWait, try), true
 }
 
-// isPassing tells whether a status is about the moment, not about the request.
-func isPassing(status int) bool {
-	switch status {
+// keyInUse is the problem of a request that comes while one with its key is worked on, as
+// it does when the answer to that was lost.
+const keyInUse = "urn:callcontroller:problem:key-in-use"
+
+// isPassing tells whether a refusal is about the moment, not about the request.
+func (e *Error) isPassing() bool {
+	switch e.Problem.Status {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return false
+	return e.Problem.Type == keyInUse
 }
 
-// isFinal tells whether what kept the answer away will do so the next time: the server's
-// certificate is not to be trusted.
+// isFinal tells whether what kept the answer away will do so the next time: there is no
+// such host, or its certificate is not to be trusted.
 func isFinal(err error) bool {
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return untrusted
+	unknown, named := errors.AsType[*net.DNSError](err)
+	return untrusted || named && unknown.IsNotFound
 }
 
-// backoff has a random half, so that clients that a server has lost at once do not come
-// back at once.
-func backoff(try int) time.Duration {
-	whole := firstWait << (try - 1)
-	return whole/2 + rand.N(whole/2)
+// backoff is how long to wait after so many tries: from half of first up to first after
+// one, and twice that after each further one, up to longestWait. The random half keeps
+// clients that a server has lost at once from coming back at once.
+func backoff(first time.Duration, tries int) time.Duration {
+	whole := first
+	for ; tries > 1 && whole < longestWait; tries-- {
+		whole = min(2*whole, longestWait)
+	}
+	return whole/2 + rand.N(max(whole/2, 1))
 }
 
 // timeFor tells whether the context lasts for that long.
