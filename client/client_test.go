@@ -24,8 +24,10 @@ func TestAddressOfTheServer(t *testing.T) {
 			t.Errorf("the error has the password: %v", err)
 		}
 	}
-	if _, err := New("http://h", Basic("201", "geheim")); err == nil {
-		t.Error("Basic is taken for http")
+	for name, option := range map[string]Option{"Basic": Basic("201", "geheim"), "Token": Token("geheim")} {
+		if _, err := New("http://h", option); err == nil {
+			t.Errorf("%s is taken for http", name)
+		}
 	}
 }
 
@@ -58,6 +60,7 @@ func TestRequests(t *testing.T) {
 			_, err := c.Calls(t.Context(), Query{Agent: "a&b", Party: "p", State: "connected", Limit: 3, Cursor: "c"})
 			return err
 		},
+		"GET /v1/calls/A/sip": func(c *Client) error { _, err := c.Messages(t.Context(), "A"); return err },
 		"POST /v1/calls/A/transfer": func(c *Client) error {
 			_, err := c.Transfer(t.Context(), "A", api.TransferCall{Target: "203"})
 			return err
@@ -164,6 +167,33 @@ func TestDigestSendsNoPassword(t *testing.T) {
 	}
 	if len(seen) != 2 || !strings.Contains(seen[1], `username="201"`) || strings.Contains(seen[1], "geheim") {
 		t.Errorf("credentials %q", seen)
+	}
+}
+
+func TestToken(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer geheim" {
+			t.Errorf("credentials %q", got)
+		}
+		w.Write([]byte("{}"))
+	}, Digest("201", "1234"), Token("geheim")) // the last counts
+	if _, err := c.Call(t.Context(), "A"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPlaceOnce(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Idempotency-Key"); got != `"a \"b\" \\"` {
+			t.Errorf("the key is %s", got)
+		}
+		w.Header().Set("Idempotent-Replayed", "true")
+		w.WriteHeader(http.StatusCreated)
+		w.Write([]byte(`{"id":"A"}`))
+	})
+	call, replayed, err := c.PlaceOnce(t.Context(), `a "b" \`, api.PlaceCall{Caller: "201", Callee: "202"})
+	if err != nil || !replayed || call.ID != "A" {
+		t.Errorf("got %v, %t, %v", call, replayed, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
 	"callcontroller/api"
 	"callcontroller/client"
@@ -22,6 +23,11 @@ func server() *httptest.Server {
 	})
 	mux.HandleFunc("GET /v1/calls/OCNB", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"id":"OCNB","state":"ended","outcome":{"result":"completed","ended_by":"callee"}}`)
+	})
+	mux.HandleFunc("GET /v1/calls/OCNB/events", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "id: 6\ndata: {\"id\":\"6\",\"type\":\"call.leg.ringing\",\"leg\":\"caller\"}\n\n")
+		fmt.Fprint(w, "id: 7\ndata: {\"id\":\"7\",\"type\":\"call.ended\"}\n\n")
 	})
 	mux.HandleFunc("DELETE /v1/calls/OCNB", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
@@ -80,4 +86,26 @@ func ExampleError() {
 		fmt.Println(e.Problem.Detail)
 	}
 	// Output: there is no call "OCNB"
+}
+
+func ExampleClient_Events() {
+	s := server()
+	defer s.Close()
+	c := connect(s)
+	defer c.Close()
+
+	for e, err := range c.Events(context.Background(), client.EventsOptions{Call: "OCNB"}) {
+		if gap, ok := errors.AsType[*client.GapError](err); ok {
+			fmt.Println("missed some behind", gap.After)
+			continue
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(strings.TrimSpace(e.Type + " " + e.Leg))
+	}
+	// Output:
+	// call.leg.ringing caller
+	// call.ended
 }

@@ -98,7 +98,9 @@ func TestRetryBacksOffAndGivesUp(t *testing.T) {
 
 func TestPlacingKeepsItsKeyOverARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := scripted(t, answer{}, after(429, "1"), answer{status: http.StatusCreated, body: []byte(`{"id":"A"}`)})
+		underWay := answer{status: http.StatusConflict, body: []byte(`{"type":"urn:callcontroller:problem:key-in-use"}`)}
+		underWay.header = http.Header{"Content-Type": {"application/problem+json"}}
+		c, s := scripted(t, answer{}, underWay, after(429, "1"), answer{status: http.StatusCreated, body: []byte(`{"id":"A"}`)})
 		for range 2 {
 			if _, err := c.Place(t.Context(), api.PlaceCall{Caller: "201", Callee: "202"}); err != nil {
 				t.Fatal(err)
@@ -109,10 +111,10 @@ func TestPlacingKeepsItsKeyOverARetry(t *testing.T) {
 			body, _ := io.ReadAll(r.Body)
 			keys, bodies = append(keys, r.Header.Get("Idempotency-Key")), append(bodies, string(body))
 		}
-		if len(keys) != 4 || keys[0] == "" || keys[0] != keys[1] || keys[1] != keys[2] {
-			t.Errorf("keys %q: want one for all tries", keys)
+		if len(keys) != 5 || len(keys[0]) < 20 || keys[0] != keys[1] || keys[1] != keys[2] || keys[2] != keys[3] {
+			t.Fatalf("keys %q: want one for all tries", keys)
 		}
-		if keys[3] == keys[0] {
+		if keys[4] == keys[0] {
 			t.Error("another call has the same key")
 		}
 		for _, body := range bodies {
