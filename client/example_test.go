@@ -8,7 +8,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 
 	"callcontroller/api"
 	"callcontroller/client"
@@ -103,9 +102,9 @@ func ExampleClient_Events() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(strings.TrimSpace(e.Type + " " + e.Leg))
+		fmt.Println(e.Type)
 	}
 	// Output:
-	// call.leg.ringing caller
+	// call.leg.ringing
 	// call.ended
 }

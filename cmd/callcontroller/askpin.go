@@ -17,7 +17,7 @@ import (
 // argument: those can be read by everybody on the machine.
 func readPIN(in *os.File, prompt io.Writer, name string, isNew bool) (secret.Text, error) {
 	if !term.IsTerminal(int(in.Fd())) {
-		return readLine(in)
+		return readPipedPIN(in)
 	}
 	first, err := typed(in, prompt, "PIN of "+name+": ")
 	if err != nil || !isNew {
@@ -37,18 +37,51 @@ func typed(in *os.File, prompt io.Writer, text string) (secret.Text, error) {
 	return secret.New(string(line)), err
 }
 
+var (
+	errNoLine   = errors.New("is empty")
+	errTwoLines = errors.New("has more than one line")
+)
+
+func readPipedPIN(in io.Reader) (secret.Text, error) {
+	text, err := readLine(in)
+	switch {
+	case errors.Is(err, errNoLine):
+		err = errors.New("no PIN came on standard input: pipe it in, or call this on a terminal")
+	case errors.Is(err, errTwoLines):
+		err = errors.New("more than one line came on standard input: it must be the PIN alone")
+	case err != nil:
+		err = fmt.Errorf("read the PIN: %w", err)
+	}
+	return text, err
+}
+
+// readSecret reads a file that has a PIN or token on its only line.
+func readSecret(name string) (secret.Text, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return secret.Text{}, err
+	}
+	defer f.Close()
+	text, err := readLine(f)
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
+}
+
+// readLine reads what has one line, of 1024 bytes at most.
 func readLine(in io.Reader) (secret.Text, error) {
 	const longest = 1024
 	b, err := io.ReadAll(io.LimitReader(in, longest+1))
 	if err != nil {
-		return secret.Text{}, fmt.Errorf("read the PIN: %w", err)
+		return secret.Text{}, err
 	}
 	line := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	switch {
 	case line == "":
-		return secret.Text{}, errors.New("no PIN came on standard input: pipe it in, or call this on a terminal")
+		return secret.Text{}, errNoLine
 	case len(b) > longest || strings.Contains(line, "\n"):
-		return secret.Text{}, errors.New("more than one line came on standard input: it must be the PIN alone")
+		return secret.Text{}, errTwoLines
 	}
 	return secret.New(line), nil
 }

@@ -2,24 +2,22 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
-	"time"
-	"unicode"
 
 	"callcontroller/api"
 	"callcontroller/client"
 )
+
+// states are those in which a call can be listed.
+const states = "queued,calling_caller,caller_ringing,caller_answered,calling_callee,callee_ringing,handed_off,connected,transferring"
 
 type listCalls struct {
 	remote
 
 	Agent string `placeholder:"USER" help:"Only those placed on behalf of this user."`
 	Party string `placeholder:"WHO" help:"Only those of this party: user, or user@host."`
-	State string `placeholder:"STATE" help:"Only those in this state, such as connected."`
+	State string `placeholder:"STATE" enum:",${states}" default:"" help:"Only those in this state: ${states}."`
 	Limit int    `default:"100" help:"At most so many."`
 }
 
@@ -39,7 +37,7 @@ func (l *listCalls) Run(out io.Writer) error {
 		if l.Output == "json" {
 			return indented(out, calls)
 		}
-		return table(out, calls...)
+		return table(out, calls)
 	})
 }
 
@@ -50,17 +48,17 @@ type oneCall struct {
 	ID string `arg:"" help:"Name of the call."`
 }
 
-// change prints the call as what was asked of the server left it.
-func (o *oneCall) change(out io.Writer, do func(context.Context, *client.Client) (api.Call, error)) error {
+// print asks the server for a call, or to change it, and shows the answer.
+func (o *oneCall) print(out io.Writer, do func(context.Context, *client.Client) (api.Call, error)) error {
 	return o.ask(func(ctx context.Context, c *client.Client) error {
 		call, err := do(ctx, c)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if o.Output == "json" {
+		case o.Output == "json":
 			return indented(out, call)
 		}
-		return table(out, call)
+		return details(out, &call)
 	})
 }
 
@@ -68,7 +66,7 @@ type showCall struct{ oneCall }
 
 // Run implements the command.
 func (s *showCall) Run(out io.Writer) error {
-	return s.change(out, func(ctx context.Context, c *client.Client) (api.Call, error) { return c.Call(ctx, s.ID) })
+	return s.print(out, func(ctx context.Context, c *client.Client) (api.Call, error) { return c.Call(ctx, s.ID) })
 }
 
 type hangupCall struct{ oneCall }
@@ -93,7 +91,7 @@ type moveCall struct {
 
 // Run implements the command.
 func (m *moveCall) Run(out io.Writer) error {
-	return m.change(out, func(ctx context.Context, c *client.Client) (api.Call, error) {
+	return m.print(out, func(ctx context.Context, c *client.Client) (api.Call, error) {
 		return c.Transfer(ctx, m.ID, api.TransferCall{Target: m.Target, Replaces: m.Replaces})
 	})
 }
@@ -102,47 +100,12 @@ type holdCall struct{ oneCall }
 
 // Run implements the command.
 func (h *holdCall) Run(out io.Writer) error {
-	return h.change(out, func(ctx context.Context, c *client.Client) (api.Call, error) { return c.Hold(ctx, h.ID) })
+	return h.print(out, func(ctx context.Context, c *client.Client) (api.Call, error) { return c.Hold(ctx, h.ID) })
 }
 
 type resumeCall struct{ oneCall }
 
 // Run implements the command.
 func (r *resumeCall) Run(out io.Writer) error {
-	return r.change(out, func(ctx context.Context, c *client.Client) (api.Call, error) { return c.Resume(ctx, r.ID) })
-}
-
-func indented(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
-}
-
-func table(out io.Writer, calls ...api.Call) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tSTATE\tCALLER\tCALLEE\tAGENT\tSINCE")
-	for i := range calls {
-		c := &calls[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", clean(c.ID), stands(c), clean(c.Caller.Address),
-			clean(c.Callee.Address), clean(c.Agent), c.CreatedAt.Format(time.RFC3339))
-	}
-	return w.Flush()
-}
-
-// stands is the state, and how it ended.
-func stands(c *api.Call) string {
-	if c.Outcome == nil {
-		return clean(c.State)
-	}
-	return clean(c.State + ": " + c.Outcome.Result)
-}
-
-// clean takes out what could move the cursor of a terminal: phones choose such text.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
+	return r.print(out, func(ctx context.Context, c *client.Client) (api.Call, error) { return c.Resume(ctx, r.ID) })
 }

@@ -37,7 +37,7 @@ func (f *configFlags) loadBy(load func(string, []string, map[string]string) (*co
 
 // notKeys are the variables that are flags of the command line and no keys of the
 // configuration.
-var notKeys = []string{"CALLCONTROLLER_CONFIG", envServer, envUser, envPassword}
+var notKeys = []string{"CALLCONTROLLER_CONFIG", envServer, envUser, envPIN, envToken, envCA, envInsecure}
 
 // environment is the process environment without those.
 func environment() []string {
