@@ -26,8 +26,10 @@ import (
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
 	v1 "callcontroller/internal/httpapi/v1"
+	"callcontroller/internal/journal"
 	"callcontroller/internal/media"
 	"callcontroller/internal/policy"
+	"callcontroller/internal/recorder"
 	"callcontroller/internal/sip/dialog"
 	"callcontroller/internal/sip/digest"
 	"callcontroller/internal/sip/transport"
@@ -68,6 +70,9 @@ type App struct {
 	audit     *audit.Log // nil when none is kept
 	policy    *policy.Rules
 	archive   *archive.Archive
+	journal   *journal.Journal // nil when none is kept
+	recorder  *recorder.Recorder
+	restored  []*engine.Running // until they are resumed
 	wheel     *timing.Wheel
 	ua        *dialog.UA
 	transport *transport.Layer
@@ -88,7 +93,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &App{config: c, options: o, log: o.Log}
-	for _, start := range []func(context.Context) error{a.startUsers, a.startAudit, a.startPolicy, a.startSIP, a.startCalls, a.startHTTP} {
+	for _, start := range []func(context.Context) error{a.startUsers, a.startAudit, a.startPolicy, a.startJournal, a.startUA, a.startCalls, a.restore, a.startSIP, a.startHTTP} {
 		if err := start(ctx); err != nil {
 			if undo := a.cleanups.run(context.WithoutCancel(ctx)); undo != nil {
 				a.log.Error("clean-up after a failed start", "error", undo)
@@ -164,10 +169,11 @@ func policyOf(c *config.Config) policy.Config {
 func (a *App) startCalls(context.Context) error {
 	a.engine = engine.New(a.signaller(), a.wheel, a.log)
 	a.archive = archive.New(archived, archivedFor)
-	a.engine.Record(a.archive)
+	a.recorder = recorder.New(a.store(), a.archive, a.wheel, a.log)
+	a.engine.Record(a.recorder)
 	a.control = control.New(control.Config{
 		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log, Audit: a.audit,
-		Policy: a.policy, MaxRate: a.config.Limits.Rate,
+		Policy: a.policy, Journal: a.mustWrite(), MaxRate: a.config.Limits.Rate,
 		Hosts:    policy.NewHosts(a.config.SIP.Domain, hostList(a.config.Policy.Hosts)),
 		FirstRow: a.config.Compat.FirstRow, ReferDelay: a.config.Refer.Delay, NotifyTimeout: a.config.Refer.NotifyTimeout, ReferLimit: a.config.Refer.Limit,
 		Fallback: a.config.Refer.Fallback == config.FallbackInvite, MaxDuration: a.config.Limits.Duration, KeepAlive: a.config.SIP.KeepAlive, Automatic: a.config.SIP.Automatic, MaxRing: a.config.HTTP.MaxTimeout,
@@ -195,7 +201,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 		return fmt.Errorf("http: %w", err)
 	}
 	a.http = httpapi.New(httpapi.Config{
-		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
+		Log: a.log, Cert: cert, Ready: a.unready, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
 		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
 		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress,
 	})

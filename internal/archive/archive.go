@@ -11,10 +11,9 @@ import (
 	"callcontroller/api"
 	"callcontroller/internal/call"
 	"callcontroller/internal/chronicle"
-	"callcontroller/internal/engine"
 )
 
-// Archive has the last calls that are over. It is an engine.Recorder. Use New.
+// Archive has the last calls that have ended. Use New.
 type Archive struct {
 	most int
 	age  time.Duration
@@ -29,11 +28,8 @@ func New(most int, age time.Duration) *Archive {
 	return &Archive{most: most, age: age, byID: map[call.ID]*call.Call{}}
 }
 
-// Changed implements engine.Recorder.
-func (a *Archive) Changed(_ *engine.Running, old, c *call.Call) {
-	if c.State != call.Ended || old.State == call.Ended {
-		return
-	}
+// Add takes in a call that has just ended. It must not be changed any more.
+func (a *Archive) Add(c *call.Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.byID[c.ID] = c

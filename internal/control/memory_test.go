@@ -29,6 +29,11 @@ func (noLine) Respond(call.Respond)                  {}
 func (noLine) Forward(call.Forward)                  {}
 func (noLine) Ping(call.Ping)                        {}
 func (noLine) Release(call.Release)                  {}
+func (noLine) Save(b []byte) []byte                  { return b }
+func (noLine) Reach()                                {}
+func (noLine) Unanswered() [call.NumLegs]bool        { return [call.NumLegs]bool{} }
+
+func (noLine) Restore(*call.Call, []byte, time.Duration) error { return nil }
 
 func heap() int64 {
 	var m runtime.MemStats

@@ -95,15 +95,29 @@ func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 	}
 	c.config.Log.InfoContext(ctx, "call placed", "call", string(running.ID()), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
 	if r.Beside {
-		c.records.alias(running, keyOf(o), r.Keep) // Unless another one lives under the key.
+		if !c.records.alias(running, keyOf(o), r.Keep) { // Another one lives under the key.
+			running.Forget()
+		}
 		running.Post(call.Start{})
-		return running, nil
-	}
-	if !c.records.put(running, r.Keep) { // Another one was faster.
+	} else if !c.records.put(running, r.Keep) { // Another one was faster.
+		running.Forget()
 		running.Post(call.Hangup{By: call.ByServer})
 		return nil, inProgress(r)
 	}
+	c.begun(ctx, running)
 	return running, nil
+}
+
+// begun waits until the call is known even after a crash, and the first INVITE has left:
+// what it says of itself then is what its client is told (row R03).
+func (c *Control) begun(ctx context.Context, running *engine.Running) {
+	row := c.config.FirstRow && running.Order().Mode == call.ByRefer
+	err := running.Await(ctx, func(s *call.Call) bool {
+		return !running.Waits() && (!row || len(s.Rows) > 0 || s.State == call.Ended)
+	})
+	if err != nil {
+		c.config.Log.InfoContext(ctx, "who placed a call has not waited for it", "call", string(running.ID()))
+	}
 }
 
 // inProgress refuses a call of INVITE mode beside one that lives (CONTRACT 3.4).
@@ -143,7 +157,7 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
-		Placed: call.StampOf(time.Now()), Limits: c.limitsOf(r), Wishes: wishesOf(r),
+		Placed: call.StampOf(time.Now()), Keep: r.Keep, Limits: c.limitsOf(r), Wishes: wishesOf(r),
 	}
 	if c.config.ReferredByCaller {
 		o.ReferredBy = calling.uri

@@ -39,7 +39,12 @@ func serve(h http.Handler, method, target string) *httptest.ResponseRecorder {
 
 func TestHealth(t *testing.T) {
 	ready := true
-	h := httpapi.NewHandler(httpapi.Config{Ready: func() bool { return ready }})
+	h := httpapi.NewHandler(httpapi.Config{Ready: func() error {
+		if !ready {
+			return errors.New("no")
+		}
+		return nil
+	}})
 	for _, tt := range []struct {
 		method, target string
 		ready          bool
@@ -49,7 +54,7 @@ func TestHealth(t *testing.T) {
 		{"GET", "/healthz", true, 200, "ok\n"},
 		{"GET", "/readyz", true, 200, "ready\n"},
 		{"GET", "/healthz", false, 200, "ok\n"},
-		{"GET", "/readyz", false, 503, "not ready\n"},
+		{"GET", "/readyz", false, 503, "not ready: no\n"},
 		{"HEAD", "/readyz", true, 200, "ready\n"}, // net/http drops the body
 		{"GET", "/readyz/", true, 404, "not found\n"},
 		{"GET", "/healthz/../readyz", true, 404, "not found\n"},

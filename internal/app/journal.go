@@ -1,0 +1,94 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"callcontroller/internal/engine"
+	"callcontroller/internal/journal"
+	"callcontroller/internal/recorder"
+)
+
+// journalLimit is how long Start waits for the journal's store, and Stop for what is to
+// be stored still.
+const journalLimit = 10 * time.Second
+
+// startJournal opens the log of what becomes of calls.
+func (a *App) startJournal(ctx context.Context) (err error) {
+	c := &a.config.Journal
+	if !c.Enabled {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(ctx, journalLimit)
+	defer stop()
+	a.journal, err = journal.Open(ctx, journal.Config{
+		Dir: filepath.Join(a.config.Data, "journal"), MaxAge: c.MaxAge, MaxBytes: int64(c.MaxBytes), Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.cleanups.push("journal", func(ctx context.Context) error {
+		ctx, stop := context.WithTimeout(ctx, journalLimit)
+		defer stop()
+		return a.journal.Close(ctx)
+	})
+	return nil
+}
+
+// store is the journal for who writes to it; nil for none.
+func (a *App) store() recorder.Journal {
+	if a.journal == nil {
+		return nil
+	}
+	return a.journal
+}
+
+// mustWrite tells why the journal takes no new call; nil when it need not.
+func (a *App) mustWrite() func() error {
+	if a.journal == nil || !a.config.Journal.Required {
+		return nil
+	}
+	return a.journal.Health
+}
+
+// unready tells why no new call is taken; nil when one is.
+func (a *App) unready() error {
+	if !a.ready.Load() {
+		return errors.New("the server is starting or going down")
+	}
+	if health := a.mustWrite(); health != nil {
+		return health()
+	}
+	return nil
+}
+
+// restore takes in the calls that the process before this one has left.
+func (a *App) restore(ctx context.Context) error {
+	if a.journal == nil {
+		return nil
+	}
+	err := a.recorder.Restore(ctx, a.journal, a.engine, func(r *engine.Running) {
+		a.control.Restore(r)
+		if !r.Over() {
+			a.restored = append(a.restored, r)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("journal: restore calls: %w", err)
+	}
+	return nil
+}
+
+// resume lets them go on.
+func (a *App) resume() {
+	if n := len(a.restored); n > 0 {
+		a.log.Info("calls of the process before this one go on, or are ended", "calls", n)
+	}
+	for _, r := range a.restored {
+		a.engine.Resume(r)
+	}
+	a.restored = nil
+}
