@@ -37,6 +37,16 @@ func (m *machine) awaitAgain() {
 		m.do(StartTimer{Timer: NotifyTimer, After: m.Order.NotifyTimeout})
 	}
 	m.do(StartTimer{Timer: ReferTimer, After: m.Order.ReferLimit})
+	if m.CallerLeg == Confirmed { // It may have told all there is, and have been hung up.
+		m.do(Ping{Caller})
+	}
+}
+
+// referGone ends the wait for a phone that knows nothing of the call any more.
+func (m *machine) referGone(e Gone) {
+	if m.CallerLeg == Confirmed && m.flow.subscription == subscribed {
+		m.end(Outcome{Unknown, Callee, 0, ByServer}, Cause{Status: e.Status})
+	}
 }
 
 func (m *machine) bridgeRestored(e Restored) {
@@ -82,7 +92,11 @@ func (m *machine) goOn(cut bool, talked time.Duration) {
 	if most := m.Order.MaxDuration; most > 0 {
 		m.do(StartTimer{Timer: DurationTimer, After: max(most-talked, 0)})
 	}
-	if cut && !m.bridge.held {
+	switch held := m.bridge.held; {
+	case cut && held:
+		m.bridge.held = false
+		m.hold(Caller)
+	case cut:
 		m.bridge.held = true
 		m.resume(Caller)
 	}

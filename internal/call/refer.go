@@ -59,6 +59,8 @@ func (m *machine) refer(e Event) {
 		m.hangup(e)
 	case Restored:
 		m.referRestored()
+	case Gone:
+		m.referGone(e)
 	}
 }
 

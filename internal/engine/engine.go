@@ -60,6 +60,8 @@ type Recorder interface {
 	// With first, they are such that nobody could undo them after a crash if it were not
 	// known of them; then true says that the call has to wait until r.GoOn is called.
 	Changed(r *Running, old, c *call.Call, first bool) (wait bool)
+	// Performed is told that a call which has waited has done what it had to do.
+	Performed(r *Running, c *call.Call)
 	// Forgotten is told that nobody asks any more for a call that is over.
 	Forgotten(r *Running)
 }

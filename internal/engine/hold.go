@@ -28,11 +28,14 @@ func (r *Running) hasToWait(old, c *call.Call, room *[]call.Effect) bool {
 }
 
 // binds tells the effects of which has to be known before they are performed: with an
-// INVITE a phone rings, with an ACK a dialog stands that only we can end.
+// INVITE a phone rings, with an ACK a dialog stands that only we can end, and who was put
+// on hold hears nothing until we say so.
 func binds(f call.Effect) bool {
-	switch f.(type) {
+	switch f := f.(type) {
 	case call.Invite, call.Ack:
 		return true
+	case call.Reinvite:
+		return f.Body == call.HeldSDP
 	default:
 		return false
 	}
@@ -52,7 +55,9 @@ func (r *Running) GoOn() {
 
 func (r *Running) resume(room *[]call.Effect) {
 	defer r.guard()
-	r.conclude(r.Snapshot(), room)
+	c := r.Snapshot()
+	r.conclude(c, room)
+	r.engine.recorder.Performed(r, c)
 }
 
 // Waits tells that the call waits for the Recorder.

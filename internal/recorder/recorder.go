@@ -145,6 +145,14 @@ func (r *Recorder) append(e *journal.Entry, done func(error)) bool {
 	return false
 }
 
+// Performed implements engine.Recorder. A call that stands now may stand for hours: that
+// its dialogs have their ACKs is to be known.
+func (r *Recorder) Performed(running *engine.Running, c *call.Call) {
+	if c.State == call.Connected {
+		r.record(running, c, nil, nil)
+	}
+}
+
 // Forgotten implements engine.Recorder.
 func (r *Recorder) Forgotten(running *engine.Running) {
 	if r.journal == nil {

@@ -150,14 +150,28 @@ func (s *Session) resume(hop []transport.Target, err error) {
 	seq := s.setup.seq
 	s.mu.Unlock()
 	if s.account != nil && s.account.Username != "" {
-		s.resumed(o, seq+1).Cancel()
+		s.resumed(o, seq+1, successor{s}).Cancel()
 	}
-	s.took(s.resumed(o, seq), seq)
+	s.took(s.resumed(o, seq, s), seq)
 }
 
-func (s *Session) resumed(o Outgoing, seq uint32) *transaction.Client {
-	return s.ua.layer.Resume(s.localTag.branch(seq), s.invite(o, seq, s.hop[0]), s.hop[0], s)
+func (s *Session) resumed(o Outgoing, seq uint32, user transaction.User) *transaction.Client {
+	return s.ua.layer.Resume(s.localTag.branch(seq), s.invite(o, seq, s.hop[0]), s.hop[0], user)
 }
+
+// successor is the user of an INVITE that may have followed the one that was saved. All
+// that matters is a phone that answers it: it is hung up.
+type successor struct{ session *Session }
+
+// Response implements transaction.User.
+func (u successor) Response(tx *transaction.Client, resp *sip.Message) {
+	if resp.Status >= 200 && resp.Status < 300 {
+		u.session.success(tx, resp)
+	}
+}
+
+// Failed implements transaction.User.
+func (successor) Failed(*transaction.Client, error) {}
 
 // Unanswered tells that the dialog stands without our first ACK.
 func (s *Session) Unanswered() bool {
