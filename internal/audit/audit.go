@@ -41,6 +41,7 @@ type Entry struct {
 	User    string     `json:"user,omitempty"`    // who has logged in, or tried to
 	Admin   bool       `json:"admin,omitempty"`   // who may act for all
 	Trusted bool       `json:"trusted,omitempty"` // came from a trusted network, without a password
+	Token   string     `json:"token,omitempty"`   // the ID of the token by which he has logged in; "" for none
 	Source  netip.Addr `json:"source,omitzero"`   // the address of the client
 	Agent   string     `json:"agent,omitempty"`   // on whose behalf
 	Calling string     `json:"calling,omitempty"`
