@@ -27,7 +27,7 @@ const (
 	LoginRefused    = "login.refused"
 	CallHungUp      = "call.hung_up"   // by its name
 	StatusRefused   = "status.refused" // a look at somebody else's call
-	Reloaded        = "reloaded"       // users and policy
+	Reloaded        = "reloaded"       // users, policy and tokens
 )
 
 // refusalsPerSecond is how many refused log-ins have a line of their own; more are
