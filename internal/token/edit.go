@@ -28,12 +28,12 @@ func List(path string) ([]Token, error) {
 // agent, scopes, expiry and note. The text is the token itself, which nobody can get from
 // the file again.
 func Create(path string, t Token) (secret.Text, Token, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return secret.Text{}, Token{}, err
-	}
 	text := newText()
 	t.ID, t.Created = newID(), time.Now().UTC().Truncate(time.Second)
 	err := t.check()
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
+	}
 	if err == nil {
 		err = edit(path, func(entries []entry) ([]entry, error) {
 			return append(entries, entry{Token: t, Hash: HashOf(text)}), nil
