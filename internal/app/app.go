@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -35,6 +36,7 @@ import (
 	"callcontroller/internal/sip/transport"
 	"callcontroller/internal/timing"
 	"callcontroller/internal/tlscert"
+	"callcontroller/internal/token"
 )
 
 // hangupLimit is how long Stop waits for the BYEs of calls that it hangs up: as long
@@ -67,6 +69,7 @@ type App struct {
 	options   Options
 	log       *slog.Logger
 	users     *file.Directory
+	tokens    *token.Store
 	audit     *audit.Log // nil when none is kept
 	policy    *policy.Rules
 	archive   *archive.Archive
@@ -93,7 +96,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &App{config: c, options: o, log: o.Log}
-	for _, start := range []func(context.Context) error{a.startUsers, a.startAudit, a.startPolicy, a.startJournal, a.startUA, a.startCalls, a.restore, a.startSIP, a.startHTTP} {
+	for _, start := range []func(context.Context) error{a.startUsers, a.startTokens, a.startAudit, a.startPolicy, a.startJournal, a.startUA, a.startCalls, a.restore, a.startSIP, a.startHTTP} {
 		if err := start(ctx); err != nil {
 			if undo := a.cleanups.run(context.WithoutCancel(ctx)); undo != nil {
 				a.log.Error("clean-up after a failed start", "error", undo)
@@ -102,7 +105,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		}
 	}
 	a.ready.Store(true)
-	a.log.Info("ready", "http", a.HTTP(), "sip", a.SIP(), "domain", c.SIP.Domain, "users", a.users.Len())
+	a.log.Info("ready", "http", a.HTTP(), "sip", a.SIP(), "domain", c.SIP.Domain, "users", a.users.Len(), "tokens", a.tokens.Len())
 	return a, nil
 }
 
@@ -130,6 +133,13 @@ func (a *App) startUsers(context.Context) (err error) {
 	}
 	for _, note := range a.users.Notes() {
 		a.log.Warn(note)
+	}
+	return nil
+}
+
+func (a *App) startTokens(context.Context) (err error) {
+	if a.tokens, err = token.Open(a.config.TokensFile(), a.log); err != nil {
+		return fmt.Errorf("tokens.file: %w", err)
 	}
 	return nil
 }
@@ -215,11 +225,12 @@ func (a *App) startHTTP(ctx context.Context) error {
 }
 
 // authenticator asks in the order in which clients should choose: most take the first
-// challenge that they know (RFC 7616 section 3.7).
+// challenge that they know (RFC 7616 section 3.7). A token stands in front since Bearer is
+// asked of those only who came with one.
 func (a *App) authenticator() auth.Authenticator {
 	h := a.config.HTTP
 	c := auth.Config{Realm: a.config.SIP.Realm, Users: a.users, Guard: auth.NewGuard(h.LoginFailures)}
-	return auth.Chain{auth.NewTrusted(h.Trusted), auth.NewDigest(c, h.Digest, h.DigestLegacy), auth.NewBasic(c)}
+	return auth.Chain{auth.NewTrusted(h.Trusted), auth.NewBearer(c, a.tokens), auth.NewDigest(c, h.Digest, h.DigestLegacy), auth.NewBasic(c)}
 }
 
 func (a *App) stopHTTP(ctx context.Context) error {
@@ -247,16 +258,24 @@ func (a *App) certificate() (tls.Certificate, error) {
 	return cert, err
 }
 
-// Reload reads users and policy anew, and goes on in a new audit file if the old was
-// moved away. On an error the old ones stay in force.
+// Reload reads users, policy and tokens anew, and goes on in a new audit file if the old
+// was moved away. On an error the old ones stay in force; a mistake in the tokens does not
+// keep the users back.
 func (a *App) Reload() error {
 	if err := a.audit.Reopen(); err != nil {
 		return fmt.Errorf("audit.file: %w", err)
 	}
-	if err := a.reread(); err != nil {
+	if err := errors.Join(a.reread(), a.rereadTokens()); err != nil {
 		return err
 	}
 	a.audit.Record(audit.Entry{Event: audit.Reloaded})
+	return nil
+}
+
+func (a *App) rereadTokens() error {
+	if err := a.tokens.Reload(); err != nil {
+		return fmt.Errorf("tokens.file: %w", err)
+	}
 	return nil
 }
 

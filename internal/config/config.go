@@ -11,8 +11,10 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"callcontroller/internal/config/source"
@@ -35,6 +37,7 @@ type Config struct {
 	Log     Log
 	HTTP    HTTP
 	Users   Users
+	Tokens  Tokens
 	Policy  Policy
 	Refer   Refer
 	Compat  Compat
@@ -135,6 +138,11 @@ type Users struct {
 	Inline []directory.User // users: complete, with their defaults
 }
 
+// Tokens is where bearer tokens are kept.
+type Tokens struct {
+	File string // tokens.file: path of a JSON file, which need not be there; default "": tokens.json in the data directory
+}
+
 // Refer is how long and as whom a call in REFER mode is followed.
 type Refer struct {
 	Delay         time.Duration // refer.delay: from the ACK to the REFER when both pass a proxy, which could swap them; default 50 ms, 0 for none
@@ -216,6 +224,11 @@ func Default() Config {
 		Audit:   Audit{Enabled: true},
 		Journal: Journal{Enabled: true, MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Required: true},
 	}
+}
+
+// TokensFile is the path of the file of tokens.
+func (c *Config) TokensFile() string {
+	return cmp.Or(c.Tokens.File, filepath.Join(c.Data, "tokens.json"))
 }
 
 // Notes are sentences about a loaded configuration that belong in the log: its file

@@ -98,6 +98,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			},
 			{Name: "202", Identity: "sales@example.com"},
 		}},
+		Tokens: config.Tokens{File: "testdata/robots.json"},
 		Policy: config.Policy{
 			Hosts:    []config.HostPort{{Host: "gw.example.com"}, {Host: "gw.example.com", Port: 5080}},
 			Timezone: "Europe/Berlin",
@@ -114,6 +115,15 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, sameValues); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestTokensFile: it is in the data directory unless the configuration says otherwise.
+func TestTokensFile(t *testing.T) {
+	for text, want := range map[string]string{"": "data/tokens.json", "data: /var/lib/x": "/var/lib/x/tokens.json", "tokens.file: /etc/x.json": "/etc/x.json"} {
+		if c := mustLoad(t, "sip.domain: lab.test\n"+text, nil, nil); c.TokensFile() != want {
+			t.Errorf("%q: %s, want %s", text, c.TokensFile(), want)
+		}
 	}
 }
 

@@ -66,6 +66,7 @@ func (c *Config) fields() []field {
 		one("http.connections", &c.HTTP.Connections, number(1, all)),
 		one("http.connections_per_address", &c.HTTP.ConnectionsPerAddress, number(1, all)),
 		filePath("users.file", &c.Users.File),
+		filePath("tokens.file", &c.Tokens.File),
 		many("policy.hosts", &c.Policy.Hosts, hostPort),
 		one("policy.timezone", &c.Policy.Timezone, timezone),
 	}, policyFields("policy.default", &c.Policy.Default), []field{

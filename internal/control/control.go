@@ -1,6 +1,6 @@
 // Package control has the use cases: place a call, tell how it stands. It owns the
-// rights (a user acts for himself and nobody else), the checks of what comes from
-// outside, the limits, and the records by which the old interface finds a call
+// rights (a user acts for himself and nobody else, a token within its scopes), the checks of
+// what comes from outside, the limits, and the records by which the old interface finds a call
 // again. It never sends anything itself and knows neither HTTP nor SIP messages:
 // every interface gives it the same requests, and the engine runs the calls.
 //

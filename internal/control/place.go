@@ -74,7 +74,7 @@ func modeOf(method string) (call.Mode, bool) {
 // Place starts a call and gives it, as it stands then. A call with the same agent, calling and
 // called party is replaced: it is hung up first; but a call of INVITE mode that lives
 // is not replaced by another one (Conflict). The error's kind is Invalid, Denied,
-// NotAgent, BadUser, BadMethod, Conflict, Limited or Exhausted; after an error nothing was sent.
+// NotAgent, BadUser, BadMethod, Conflict, Limited, Exhausted or OutOfScope; after an error nothing was sent.
 func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (*engine.Running, error) {
 	running, err := c.place(ctx, p, r)
 	c.placed(p, r, running, err)
@@ -82,6 +82,9 @@ func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 }
 
 func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (*engine.Running, error) {
+	if err := Permit(p, ToPlace); err != nil {
+		return nil, err
+	}
 	o, err := c.order(p, r)
 	if err != nil {
 		return nil, err

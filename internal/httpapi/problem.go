@@ -28,6 +28,8 @@ var (
 		call.Limited:   "limited",
 		call.BadUser:   "bad-user",
 		call.BadMethod: "bad-method",
+
+		call.OutOfScope: "insufficient-scope",
 	}
 	ofStatuses = map[int]string{
 		http.StatusBadRequest:            "invalid",

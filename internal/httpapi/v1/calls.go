@@ -63,7 +63,10 @@ func (h *handler) list(ctx context.Context, in *listInput) (*listOutput, error) 
 	if err != nil {
 		return nil, fieldProblem(http.StatusUnprocessableEntity, "query.cursor", err.Error())
 	}
-	all := h.Control.Calls(ctx, askedBy(ctx).principal, control.Filter{Agent: in.Agent, Party: in.Party, State: call.State(in.State)})
+	all, err := h.Control.Calls(ctx, askedBy(ctx).principal, control.Filter{Agent: in.Agent, Party: in.Party, State: call.State(in.State)})
+	if err != nil {
+		return nil, problemOf(ctx, err)
+	}
 	out := &listOutput{api.Calls{Calls: []api.Call{}}}
 	for _, running := range all {
 		at := cursor{running.Order().Placed, running.ID()}

@@ -84,12 +84,14 @@ func digestOf(body api.PlaceCall) (Digest, error) {
 }
 
 // nameOf is the key of one principal: others may have the same. All trusted peers are
-// one, since who tries again may come from another address of a pair.
+// one, since who tries again may come from another address of a pair. A token that is no
+// user's has keys of its own.
 func nameOf(p auth.Principal, key string) string {
-	if p.Trusted {
-		return "\x00" + key
+	name := p.Name
+	if name == "" && p.Token != "" {
+		name = "token/" + p.Token // No user has a slash in his name.
 	}
-	return p.Name + "\x00" + key
+	return name + "\x00" + key
 }
 
 // maxKey is the most bytes of a key.

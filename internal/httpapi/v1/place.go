@@ -37,6 +37,9 @@ func placed(c api.Call) *placeOutput {
 // place starts a call, once for each Idempotency-Key.
 func (h *handler) place(ctx context.Context, in *placeInput) (*placeOutput, error) {
 	a := askedBy(ctx)
+	if err := control.Permit(a.principal, control.ToPlace); err != nil { // An answer that is repeated does not come to Control.
+		return nil, problemOf(ctx, err)
+	}
 	if len(a.keys) == 0 {
 		return h.placeNow(ctx, in.Body)
 	}
@@ -62,8 +65,11 @@ func (h *handler) check(ctx context.Context, in *checkInput) (*checkOutput, erro
 	if err == nil {
 		return &checkOutput{api.Check{Allowed: true}}, nil
 	}
-	switch httpapi.Status(call.KindOf(err)) {
+	switch kind := call.KindOf(err); httpapi.Status(kind) {
 	case http.StatusForbidden, http.StatusTooManyRequests:
+		if kind == call.OutOfScope { // It may not even ask.
+			return nil, problemOf(ctx, err)
+		}
 	default:
 		return nil, problemOf(ctx, err)
 	}

@@ -30,9 +30,12 @@ func problemOf(ctx context.Context, err error) *problem {
 	if call.KindOf(err) == call.Internal {
 		httpapi.SetError(ctx, err)
 	}
-	p := &problem{Problem: httpapi.ProblemOfError(err)}
+	p := &problem{Problem: httpapi.ProblemOfError(err), header: http.Header{}}
 	if after := httpapi.RetryAfter(err); after != "" {
-		p.header = http.Header{"Retry-After": {after}}
+		p.header.Set("Retry-After", after)
+	}
+	if challenge := httpapi.Challenge(err); challenge != "" {
+		p.header.Set("WWW-Authenticate", challenge)
 	}
 	return p
 }

@@ -33,10 +33,10 @@ type Control interface {
 	Place(context.Context, auth.Principal, control.PlaceRequest) (*engine.Running, error)
 	Check(context.Context, auth.Principal, control.PlaceRequest) error
 	Call(context.Context, auth.Principal, call.ID) (*engine.Running, error)
-	Calls(context.Context, auth.Principal, control.Filter) []*engine.Running
+	Calls(context.Context, auth.Principal, control.Filter) ([]*engine.Running, error)
 	Hangup(context.Context, auth.Principal, call.ID) error
-	TransferCall(ctx context.Context, p auth.Principal, id call.ID, replaced call.Leg, target string) error
-	Hold(ctx context.Context, p auth.Principal, id call.ID, leg call.Leg, off bool) error
+	TransferCall(ctx context.Context, p auth.Principal, id call.ID, replaced call.Leg, target string) (*engine.Running, error)
+	Hold(ctx context.Context, p auth.Principal, id call.ID, leg call.Leg, off bool) (*engine.Running, error)
 }
 
 // Archive has the calls that are over.
@@ -191,7 +191,7 @@ func isJSON(h http.Header) bool {
 // whatever is wrong with them.
 func (h *handler) unauthorized(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, auth.ErrInsecure) {
-		httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusForbidden, auth.ErrInsecure.Error()))
+		httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusForbidden, err.Error()))
 		return
 	}
 	if slow, ok := errors.AsType[*auth.SlowDownError](err); ok {
@@ -202,7 +202,7 @@ func (h *handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 	for _, challenge := range h.Auth.Challenge(r, err) {
 		w.Header().Add("WWW-Authenticate", challenge)
 	}
-	httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusUnauthorized, "log in with user name and PIN"))
+	httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusUnauthorized, "log in with user name and PIN, or with a token"))
 }
 
 // asked is what an operation has to know of its request besides the input.
