@@ -206,7 +206,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 		return fmt.Errorf("http: %w", err)
 	}
 	login := a.authenticator()
-	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: v1.NewMemoryKeys(keyRoom), Archive: a.archive})
+	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive})
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}

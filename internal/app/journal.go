@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callcontroller/internal/engine"
+	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/journal"
 	"callcontroller/internal/recorder"
 )
@@ -79,6 +80,7 @@ func (a *App) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("journal: restore calls: %w", err)
 	}
+	a.follow()
 	return nil
 }
 
@@ -91,4 +93,27 @@ func (a *App) resume() {
 		a.engine.Resume(r)
 	}
 	a.restored = nil
+}
+
+// keys are those of Idempotency-Key.
+func (a *App) keys() v1.Keys {
+	if a.journal == nil {
+		return v1.NewMemoryKeys(keyRoom)
+	}
+	return v1.NewJournalKeys(a.journal)
+}
+
+// follow lets the archive know what is in the journal.
+func (a *App) follow() {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.archive.Follow(ctx, a.journal)
+	}()
+	a.cleanups.push("archive", func(context.Context) error {
+		stop()
+		<-done
+		return nil
+	})
 }

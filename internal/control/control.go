@@ -119,7 +119,7 @@ func (c *Control) Drain() {
 const journalRetry = 5 * time.Second
 
 // admit hands a new call to the engine, unless a limit is reached.
-func (c *Control) admit(o *call.Order) (*engine.Running, error) {
+func (c *Control) admit(id call.ID, o *call.Order) (*engine.Running, error) {
 	c.gate.Lock()
 	defer c.gate.Unlock()
 	switch {
@@ -141,7 +141,7 @@ func (c *Control) admit(o *call.Order) (*engine.Running, error) {
 	if r := c.config.Policy.Take(o.Agent.User); r != nil {
 		return nil, refused(r)
 	}
-	running := c.config.Engine.Add(call.New(newID(), o))
+	running := c.config.Engine.Add(call.New(id, o))
 	c.config.Policy.Began(o.Agent.User, running)
 	return running, nil
 }

@@ -53,7 +53,7 @@ func TestRecordMemory(t *testing.T) {
 		e := engine.New(noLine{}, w, slog.New(slog.DiscardHandler))
 		calls := make([]*engine.Running, n)
 		for i := range calls {
-			calls[i] = e.Add(call.New(newID(), &call.Order{
+			calls[i] = e.Add(call.New(NewID(), &call.Order{
 				Agent: call.Party{URI: fmt.Sprint("sip:", i, "@example.com")}, Limits: &call.Limits{RingTimeout: time.Hour},
 			}))
 			calls[i].Post(call.Start{})

@@ -39,6 +39,7 @@ type PlaceRequest struct {
 	// the call is over; up to Limits. With 0 it is forgotten when it is over.
 	Keep time.Duration
 
+	ID call.ID // the name of the call, by NewID; "" for a new one
 	// Beside leaves a call of the same agent and parties alone, which is otherwise
 	// replaced; the new one is then found by its name only.
 	Beside bool
@@ -92,7 +93,7 @@ func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 	if o.Mode == call.ByStay && !r.Beside && c.records.busy(keyOf(o)) {
 		return nil, inProgress(r)
 	}
-	running, err := c.admit(o)
+	running, err := c.admit(cmp.Or(r.ID, NewID()), o)
 	if err != nil {
 		return nil, err
 	}
@@ -128,8 +129,8 @@ func inProgress(r PlaceRequest) error {
 	return fault(call.Conflict, "Call in progress %s not supported", clip(r.Method))
 }
 
-// newID gives a name that nobody can guess and nobody else has: 130 random bits.
-func newID() call.ID { return call.ID(rand.Text()) }
+// NewID gives a name that nobody can guess and nobody else has: 130 random bits.
+func NewID() call.ID { return call.ID(rand.Text()) }
 
 // order checks a request as a whole and makes the order of it.
 func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {

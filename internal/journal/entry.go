@@ -56,6 +56,9 @@ type Filter struct {
 	Call   string
 	Agent  string
 	Events []string
+	// Until is the last position that is read, as Bounds gives it: Read ends there, instead
+	// of waiting for what comes.
+	Until Position
 }
 
 func (f *Filter) takes(r *record) bool {

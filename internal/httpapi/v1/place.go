@@ -41,7 +41,7 @@ func (h *handler) place(ctx context.Context, in *placeInput) (*placeOutput, erro
 		return nil, problemOf(ctx, err)
 	}
 	if len(a.keys) == 0 {
-		return h.placeNow(ctx, in.Body)
+		return h.placeNow(ctx, "", in.Body)
 	}
 	key, err := readKey(a.keys)
 	if err != nil {
@@ -50,8 +50,11 @@ func (h *handler) place(ctx context.Context, in *placeInput) (*placeOutput, erro
 	return h.placeOnce(ctx, nameOf(a.principal, key), in.Body)
 }
 
-func (h *handler) placeNow(ctx context.Context, body api.PlaceCall) (*placeOutput, error) {
-	running, err := h.Control.Place(ctx, askedBy(ctx).principal, requestOf(body))
+// placeNow places a call, with that name unless it is "".
+func (h *handler) placeNow(ctx context.Context, id call.ID, body api.PlaceCall) (*placeOutput, error) {
+	r := requestOf(body)
+	r.ID = id
+	running, err := h.Control.Place(ctx, askedBy(ctx).principal, r)
 	if err != nil {
 		return nil, problemOf(ctx, err)
 	}
