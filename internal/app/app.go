@@ -25,6 +25,7 @@ import (
 	"callcontroller/internal/directory/file"
 	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
+	"callcontroller/internal/httpapi/events"
 	"callcontroller/internal/httpapi/legacy"
 	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/journal"
@@ -75,6 +76,7 @@ type App struct {
 	archive   *archive.Archive
 	journal   *journal.Journal // nil when none is kept
 	recorder  *recorder.Recorder
+	events    *events.Handler   // nil without a journal
 	restored  []*engine.Running // until they are resumed
 	wheel     *timing.Wheel
 	ua        *dialog.UA
@@ -206,14 +208,14 @@ func (a *App) startHTTP(ctx context.Context) error {
 		return fmt.Errorf("http: %w", err)
 	}
 	login := a.authenticator()
-	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive})
+	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive, Streams: a.streams()})
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
 	a.http = httpapi.New(httpapi.Config{
 		Log: a.log, Cert: cert, Ready: a.unready, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
 		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
-		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress,
+		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress, OnStop: a.endStreams,
 	})
 	a.cleanups.push("HTTP", a.stopHTTP)
 	for _, l := range a.config.HTTP.Listen {

@@ -7,10 +7,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"callcontroller/internal/auth"
 	"callcontroller/internal/engine"
+	"callcontroller/internal/httpapi/events"
 	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/journal"
 	"callcontroller/internal/recorder"
+	"callcontroller/internal/stream"
 )
 
 // journalLimit is how long Start waits for the journal's store, and Stop for what is to
@@ -116,4 +119,22 @@ func (a *App) follow() {
 		<-done
 		return nil
 	})
+}
+
+// streams are what v1 answers with who follows events; nil for none.
+func (a *App) streams() v1.Streams {
+	if a.journal == nil {
+		return nil
+	}
+	hub := stream.New(stream.Config{Journal: a.journal})
+	a.cleanups.push("event hub", func(context.Context) error { hub.Close(); return nil })
+	a.events = events.New(events.Config{Hub: hub, StillValid: func(p auth.Principal) bool { return auth.StillValid(a.users, a.tokens, p) }})
+	return a.events
+}
+
+// endStreams ends what would not end by itself when the HTTP server stops.
+func (a *App) endStreams() {
+	if a.events != nil {
+		a.events.Stop()
+	}
 }

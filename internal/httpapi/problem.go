@@ -43,6 +43,7 @@ var (
 		http.StatusUnprocessableEntity:   "invalid-fields",
 		http.StatusTooManyRequests:       "limited",
 		http.StatusInternalServerError:   "internal",
+		http.StatusServiceUnavailable:    "exhausted",
 	}
 )
 

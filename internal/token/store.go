@@ -41,6 +41,17 @@ func (s *Store) Find(hash Hash) (Token, bool) {
 	return t, ok
 }
 
+// FindID gives the token of that ID, also one whose time is over.
+func (s *Store) FindID(id string) (Token, bool) {
+	s.look()
+	for _, t := range *s.current.Load() {
+		if t.ID == id {
+			return t, true
+		}
+	}
+	return Token{}, false
+}
+
 // Len is the number of tokens.
 func (s *Store) Len() int { return len(*s.current.Load()) }
 

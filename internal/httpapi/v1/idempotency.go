@@ -10,7 +10,6 @@ import (
 
 	"callcontroller/api"
 	"callcontroller/internal/auth"
-	"callcontroller/internal/call"
 	"callcontroller/internal/control"
 	"callcontroller/internal/httpapi"
 )
@@ -69,22 +68,12 @@ func (h *handler) recover(ctx context.Context, name string, e Entry) (Entry, boo
 	if err != nil || !ok {
 		return e, false, err
 	}
-	c, found := h.find(ctx, e.Call)
-	if found {
-		taken.Answer = h.finish(ctx, name, taken, c)
+	c, err := h.find(ctx, askedBy(ctx).principal, e.Call)
+	if err != nil {
+		return taken, true, nil
 	}
-	return taken, !found, nil
-}
-
-// find gives a call by its name, whether it is over or not.
-func (h *handler) find(ctx context.Context, id call.ID) (api.Call, bool) {
-	if running, err := h.Control.Call(ctx, askedBy(ctx).principal, id); err == nil {
-		return callOf(running), true
-	}
-	if h.Archive == nil {
-		return api.Call{}, false
-	}
-	return h.Archive.Find(ctx, id)
+	taken.Answer = h.finish(ctx, name, taken, c)
+	return taken, false, nil
 }
 
 // noteKeys puts trouble with the keys into the log: the client has his answer.

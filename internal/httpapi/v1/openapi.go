@@ -29,7 +29,10 @@ func (h *handler) register() *huma.OpenAPI {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "callcontroller", Version: "1", Description: description},
-			Tags:    []*huma.Tag{{Name: tag, Description: "Calls, from the request until they are over."}},
+			Tags: []*huma.Tag{
+				{Name: tag, Description: "Calls, from the request until they are over."},
+				{Name: eventsTag, Description: "What becomes of calls, as it happens."},
+			},
 			Components: &huma.Components{Schemas: schemas, SecuritySchemes: map[string]*huma.SecurityScheme{
 				"digest": {Type: "http", Scheme: "digest", Description: "User name (or alias) and PIN, over HTTP and HTTPS (RFC 7616)."},
 				"basic":  {Type: "http", Scheme: "basic", Description: "User name (or alias) and PIN, over HTTPS only (RFC 7617)."},
@@ -42,6 +45,7 @@ func (h *handler) register() *huma.OpenAPI {
 	})
 	h.registerCalls(a)
 	h.registerChanges(a)
+	h.registerStreams(a.OpenAPI())
 	extensible(schemas)
 	return a.OpenAPI()
 }

@@ -2,6 +2,7 @@ package v1
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -38,6 +39,12 @@ func problemOf(ctx context.Context, err error) *problem {
 		p.header.Set("WWW-Authenticate", challenge)
 	}
 	return p
+}
+
+// write answers a request that huma does not see.
+func (p *problem) write(w http.ResponseWriter) {
+	maps.Copy(w.Header(), p.header)
+	httpapi.WriteProblem(w, p.Problem)
 }
 
 // fieldProblem tells what is wrong with one field, such as "query.cursor".

@@ -45,6 +45,14 @@ type Archive interface {
 	Find(ctx context.Context, id call.ID) (api.Call, bool)
 }
 
+// Streams answer with events, as they happen, to a GET or HEAD.
+type Streams interface {
+	// OfAll gives the events of all calls that the principal may see.
+	OfAll(http.ResponseWriter, *http.Request, auth.Principal)
+	// OfCall gives those of one call, which the principal may see, as it now stands.
+	OfCall(http.ResponseWriter, *http.Request, auth.Principal, api.Call)
+}
+
 // Config is what the interface needs. Control, Auth and Keys are set.
 type Config struct {
 	Control Control
@@ -52,6 +60,7 @@ type Config struct {
 	Audit   *audit.Log // of refused log-ins; nil for no record
 	Keys    Keys       // of the field Idempotency-Key
 	Archive Archive    // nil: a call that is over is not found
+	Streams Streams    // nil: there are no events
 }
 
 // handler answers everything below httpapi.V1Path, and the OpenAPI documents. The body
