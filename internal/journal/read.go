@@ -28,9 +28,9 @@ type message struct {
 	at      time.Time
 }
 
-// Read gives every entry after a position that the filter takes: first what the log
-// has, then what comes, until ctx is over. Position 0 is before all. Entries have their
-// Position and no State; Data is the reader's.
+// Read gives every entry with an Event after a position that the filter takes: first
+// what the log has, then what comes, until ctx is over. Position 0 is before all.
+// Entries have their Position and no State; Data is the reader's.
 //
 // None is missing and none comes twice. Trouble with the store is waited for. Where
 // entries are no longer kept, since they are too old or the store is damaged, the reader
@@ -128,7 +128,7 @@ func (r *reader) message(m *message) bool {
 	}
 	_, err := records(m.data, func(i int, rec *record) bool {
 		p := position(m.seq, i)
-		if p <= r.pos || rec.flags&flagCopy != 0 || !r.filter.takes(rec) {
+		if p <= r.pos || !r.filter.takes(rec) {
 			return true
 		}
 		r.left = !r.yield(rec.entry(p), nil)

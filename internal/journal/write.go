@@ -172,10 +172,8 @@ const (
 // isBroken tells that the store itself has failed, not the way to it.
 func isBroken(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
-		switch api.ErrorCode {
-		case codeStoreFailed, codeInsufficientResources, jetstream.JSErrCodeJetStreamNotEnabled:
-			return true
-		}
+		return api.ErrorCode == codeStoreFailed || api.ErrorCode == codeInsufficientResources ||
+			api.ErrorCode == jetstream.JSErrCodeJetStreamNotEnabled
 	}
 	return errors.Is(err, errRestart)
 }
