@@ -83,7 +83,7 @@ func (a *App) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("journal: restore calls: %w", err)
 	}
-	a.follow()
+	a.openArchive()
 	return nil
 }
 
@@ -106,13 +106,13 @@ func (a *App) keys() v1.Keys {
 	return v1.NewJournalKeys(a.journal)
 }
 
-// follow lets the archive know what is in the journal.
-func (a *App) follow() {
+// openArchive lets the archive know what is in the journal, which may take a while.
+func (a *App) openArchive() {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.archive.Follow(ctx, a.journal)
+		a.archive.Open(ctx, a.journal)
 	}()
 	a.cleanups.push("archive", func(context.Context) error {
 		stop()

@@ -1,7 +1,7 @@
 // Package archive shows calls that are over, so that whoever has placed one by the JSON
 // interface learns how it ended: for a while from memory, and for as long as the journal
-// keeps them from there, if there is one. Without Follow it starts no goroutine: what is
-// too old is forgotten when the next call ends.
+// keeps them from there, if there is one. It starts no goroutine: what is too old is
+// forgotten when the next call ends.
 package archive
 
 import (
@@ -20,7 +20,7 @@ type Archive struct {
 	most int
 	age  time.Duration
 
-	known atomic.Pointer[known] // nil without Follow
+	known atomic.Pointer[known] // nil without Open
 
 	mu    sync.Mutex
 	byID  map[call.ID]*call.Call

@@ -41,28 +41,28 @@ type known struct {
 	order []uint64                    // the hashes, the oldest in front
 }
 
-// Follow makes the archive know the calls that have ended in the log, those of earlier
-// processes too, until ctx is over. Find waits until it has seen what was there when
-// Follow began.
-func (a *Archive) Follow(ctx context.Context, log Log) {
+// Open makes the archive know the calls that have ended in the log so far, until ctx is
+// over, and lets Find read them from there. Find waits until Open has seen them all. Those
+// that end later are Stored.
+func (a *Archive) Open(ctx context.Context, log Log) {
 	k := &known{log: log, seed: maphash.MakeSeed(), ready: make(chan struct{}), at: make(map[uint64]journal.Position)}
 	a.known.Store(k)
+	defer close(k.ready)
 	_, last, err := log.Bounds(ctx)
-	if err == nil {
-		k.read(ctx, 0, last)
+	if err != nil {
+		return // The oldest cannot be shown, then.
 	}
-	close(k.ready)
-	if ctx.Err() == nil {
-		k.read(ctx, last, 0)
+	for e, err := range log.Read(ctx, 0, journal.Filter{Events: ended, Until: last}) {
+		if err == nil {
+			k.note(e.Call, e.Position)
+		}
 	}
 }
 
-// read notes what has ended between two positions, or from one on.
-func (k *known) read(ctx context.Context, after, until journal.Position) {
-	for e, err := range k.log.Read(ctx, after, journal.Filter{Events: ended, Until: until}) {
-		if err == nil { // What is gone cannot be shown.
-			k.note(e.Call, e.Position)
-		}
+// Stored notes where the end of a call is in the log.
+func (a *Archive) Stored(id call.ID, p journal.Position) {
+	if k := a.known.Load(); k != nil {
+		k.note(string(id), p)
 	}
 }
 

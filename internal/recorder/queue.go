@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callcontroller/internal/engine"
+	"callcontroller/internal/journal"
 	"callcontroller/internal/timing"
 )
 
@@ -54,14 +55,9 @@ func (q *queue) trim() {
 	}
 }
 
-// done gives what the journal is to call: a goroutine of its own lets the call go on,
-// for the journal's writer must not be held up. It is nil for no waiter.
-func (w *waiter) done() func(error) {
-	if w == nil {
-		return nil
-	}
-	return func(error) { go w.goOn() }
-}
+// stored is for the journal to call: a goroutine of its own lets the call go on, for the
+// journal's writer must not be held up.
+func (w *waiter) stored(journal.Position, error) { go w.goOn() }
 
 // goOn lets the call go on, unless it has.
 func (w *waiter) goOn() {
@@ -71,11 +67,7 @@ func (w *waiter) goOn() {
 }
 
 // leave makes it one that does not wait after all.
-func (w *waiter) leave() {
-	if w != nil {
-		w.left.Store(true)
-	}
-}
+func (w *waiter) leave() { w.left.Store(true) }
 
 // Fired implements timing.Owner: who has waited long enough goes on.
 func (q *queue) Fired(uint8) {

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callcontroller/api"
 	"callcontroller/internal/call"
 	"callcontroller/internal/chronicle"
 	"callcontroller/internal/engine"
@@ -29,12 +30,17 @@ const Patience = 2 * time.Second
 
 // Journal is what the recorder needs of package journal.
 type Journal interface {
-	Append(e journal.Entry, done func(error)) error
+	Append(e journal.Entry, done func(journal.Position, error)) error
 	Health() error
 }
 
-// Archive takes in the calls that have ended; they must not be changed.
-type Archive interface{ Add(c *call.Call) }
+// Archive shows calls that have ended.
+type Archive interface {
+	// Add takes in a call that has just ended, which must not be changed.
+	Add(c *call.Call)
+	// Stored is told where the end of a call is in the journal.
+	Stored(id call.ID, p journal.Position)
+}
 
 // Recorder implements engine.Recorder. Use New.
 type Recorder struct {
@@ -69,15 +75,16 @@ func (r *Recorder) Changed(running *engine.Running, old, c *call.Call, first boo
 	if len(changes) == 0 && !worth(old, c) {
 		return false
 	}
-	var w *waiter
-	if first && r.journal.Health() == nil {
-		w = r.queue.add(running)
+	if !first || r.journal.Health() != nil {
+		r.record(running, c, changes, nil)
+		return false
 	}
-	if r.record(running, c, changes, w.done()) {
-		return w != nil
+	w := r.queue.add(running)
+	if !r.record(running, c, changes, w.stored) {
+		w.leave()
+		return false
 	}
-	w.leave()
-	return false
+	return true
 }
 
 // worth tells whether a step without events is to be known after a crash. That one of
@@ -91,7 +98,7 @@ func worth(old, c *call.Call) bool {
 
 // record appends the entries of a step, of which done is called for the last, and tells
 // whether that was taken.
-func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chronicle.Change, done func(error)) bool {
+func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chronicle.Change, done func(journal.Position, error)) bool {
 	state, data := r.room(), r.room()
 	defer r.rooms.Put(state)
 	defer r.rooms.Put(data)
@@ -111,19 +118,31 @@ func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chron
 		e.Event, e.Seq = change.Type, running.Told()+1
 		*data = w.Append((*data)[:0], change, e.Seq)
 		e.Data = *data
-		then := done
-		if i < len(changes)-1 {
-			then = nil
-		}
-		taken := r.append(&e, then)
+		last := i == len(changes)-1
+		taken := r.append(&e, r.then(c, change, last, done))
 		if taken {
 			running.Tell()
 		}
-		if i == len(changes)-1 {
+		if last {
 			return taken
 		}
 	}
 	return false
+}
+
+// then is what is to be done when an event of a step is stored: nil for nothing.
+func (r *Recorder) then(c *call.Call, change chronicle.Change, last bool, done func(journal.Position, error)) func(journal.Position, error) {
+	if change.Type == api.CallEnded {
+		return func(p journal.Position, err error) {
+			if err == nil {
+				r.archive.Stored(c.ID, p)
+			}
+		}
+	}
+	if last {
+		return done
+	}
+	return nil
 }
 
 func (r *Recorder) room() *[]byte {
@@ -134,7 +153,7 @@ func (r *Recorder) room() *[]byte {
 	return &b
 }
 
-func (r *Recorder) append(e *journal.Entry, done func(error)) bool {
+func (r *Recorder) append(e *journal.Entry, done func(journal.Position, error)) bool {
 	err := r.journal.Append(*e, done)
 	if err == nil {
 		return true

@@ -15,6 +15,8 @@ import (
 // or the hub closes. Data is shared with other readers: nobody may change it.
 func (h *Hub) Read(ctx context.Context, after journal.Position, f journal.Filter) iter.Seq2[journal.Entry, error] {
 	return func(yield func(journal.Entry, error) bool) {
+		h.enter()
+		defer h.leave()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(h.ctx, cancel)()

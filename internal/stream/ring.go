@@ -47,6 +47,22 @@ func (r *ring) begin(low journal.Position) {
 	r.low, r.high = low, low
 }
 
+// end forgets everything, and lets all readers be behind.
+func (r *ring) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.items, r.bytes, r.low, r.high = nil, 0, math.MaxUint64, 0
+	r.wake()
+}
+
+// wake tells those who wait to look again; r.mu is held.
+func (r *ring) wake() {
+	if r.more != nil {
+		close(r.more)
+		r.more = nil
+	}
+}
+
 // add puts an item at the end, and forgets what is too much.
 func (r *ring) add(it *item) {
 	r.mu.Lock()
@@ -61,10 +77,7 @@ func (r *ring) add(it *item) {
 	}
 	clear(r.items[:n])
 	r.items = r.items[n:]
-	if r.more != nil {
-		close(r.more)
-		r.more = nil
-	}
+	r.wake()
 }
 
 // has tells whether everything after a position is here, or will be.

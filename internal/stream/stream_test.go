@@ -66,6 +66,44 @@ func TestReadersCostTheStoreOne(t *testing.T) {
 	})
 }
 
+// TestNobodyReads: a hub that nobody has read for a while leaves the store alone, and a
+// reader that comes then gets everything all the same.
+func TestNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		h := stream.New(stream.Config{Journal: f})
+		defer h.Close()
+		at := func(i int) journal.Position { return journal.Position(i+1) << 10 }
+		last := 0
+		read := func(after journal.Position, n int) {
+			t.Helper()
+			for e, err := range h.Read(t.Context(), after, journal.Filter{}) {
+				if last++; err != nil || e.Position != at(last-1) {
+					t.Fatalf("entry %d is at %d, %v", last, e.Position, err)
+				}
+				if n--; n == 0 {
+					return
+				}
+			}
+		}
+		synctest.Wait()
+		if f.reads.Load() != 0 {
+			t.Error("the store is read before anybody reads")
+		}
+		for i := range 20 {
+			f.append(event(at(i)))
+		}
+		read(0, 10)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := f.readers.Load(); n != 0 {
+			t.Errorf("the store has %d readers when nobody reads", n)
+		}
+		f.append(event(at(20)))
+		read(at(9), 11)
+	})
+}
+
 // TestEnds: a reader learns that hub or journal has closed, and nothing when it has left.
 func TestEnds(t *testing.T) {
 	for name, end := range map[string]func(*fake, *stream.Hub, context.CancelFunc){

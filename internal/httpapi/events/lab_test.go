@@ -129,7 +129,7 @@ func (people) Challenge(*http.Request, error) []string { return []string{"Basic"
 func (l *lab) add(t *testing.T, id, agent, kind string) {
 	t.Helper()
 	stored := make(chan error, 1)
-	if err := l.journal.Append(l.entry(id, agent, kind), func(err error) { stored <- err }); err != nil {
+	if err := l.journal.Append(l.entry(id, agent, kind), func(_ journal.Position, err error) { stored <- err }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-stored; err != nil {
