@@ -30,18 +30,19 @@ type Faults = source.Faults //nolint:errname // a list of faults, which is an er
 
 // Config is all that can be configured. It is read-only once it is loaded.
 type Config struct {
-	SIP     SIP
-	Media   Media
-	Log     Log
-	HTTP    HTTP
-	Users   Users
-	Policy  Policy
-	Refer   Refer
-	Compat  Compat
-	Limits  Limits
-	Drain   Drain
-	Audit   Audit
-	Journal Journal
+	SIP      SIP
+	Media    Media
+	Log      Log
+	HTTP     HTTP
+	Users    Users
+	Policy   Policy
+	Refer    Refer
+	Compat   Compat
+	Limits   Limits
+	Drain    Drain
+	Audit    Audit
+	Journal  Journal
+	Webhooks Webhooks
 
 	// Data is the directory for what must outlive the process: the self-signed
 	// certificate, the journal. Default "data".

@@ -110,7 +110,18 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 		Limits:  config.Limits{Calls: 10, Rate: 50, Rows: 20, Duration: 4 * time.Hour},
 		Drain:   config.Drain{Limit: 500 * time.Millisecond},
 		Audit:   config.Audit{File: "testdata/audit.log"},
-		Journal: config.Journal{MaxAge: 24 * time.Hour, MaxBytes: 5_000_000},
+		Journal: config.Journal{Enabled: true, MaxAge: 24 * time.Hour, MaxBytes: 5_000_000},
+		Webhooks: config.Webhooks{
+			Hosts:    []config.HostPort{{Host: "hooks.example.com"}, {Host: "10.1.2.3", Port: 8080}},
+			Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, AllowHTTP: true,
+			Endpoints: []config.Endpoint{
+				{
+					Name: "crm", URL: "https://hooks.example.com/calls?x=1", Events: []string{"call.connected", "call.ended"}, Agents: []string{"201"},
+					Secret: secret.New("whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltMDE="), Previous: secret.New("whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWlt"),
+				},
+				{Name: "wall_board", URL: "http://10.1.2.3:8080/", Secret: secret.New("whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltMDE="), SecretFile: "testdata/hook.secret"},
+			},
+		},
 	}
 	if diff := cmp.Diff(want, got, sameValues); diff != "" {
 		t.Error(diff)
