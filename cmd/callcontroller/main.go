@@ -21,6 +21,7 @@ type commands struct {
 	Demo        demo        `cmd:"" help:"Show a whole call without any configuration: registrar, phones and server in one process."`
 	CheckConfig checkConfig `cmd:"" name:"check-config" help:"Check a configuration and print what is in force, or all faults."`
 	User        user        `cmd:"" help:"Add users, change and check their PINs, list and remove them."`
+	Webhook     webhooks    `cmd:"" help:"List webhooks, and try them."`
 	Version     showVersion `cmd:"" help:"Print the version."`
 }
 
