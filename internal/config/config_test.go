@@ -213,6 +213,7 @@ func TestNoteWhenOthersCanReadSecrets(t *testing.T) {
 		"sip: {domain: lab.test}":                                      0,
 		"sip: {domain: lab.test, account: {username: a, password: b}}": 1,
 		"sip: {domain: lab.test}\nusers: [{name: '201', pin: '1234'}]": 1,
+		"sip: {domain: lab.test}\nwebhooks: {endpoints: [{name: a, url: 'https://h/', secret: whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWlt}]}": 1,
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

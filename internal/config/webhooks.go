@@ -135,6 +135,9 @@ func (l *loader) applyEndpoints(n *yaml.Node) {
 // readSecretFile puts what the file has in the place of the secret.
 func (l *loader) readSecretFile(key string, e *Endpoint) {
 	at := l.config.places[key][0]
+	if l.doc.Faults.Has(key, at) {
+		return
+	}
 	if !e.Secret.IsEmpty() {
 		l.fault(at, key, "", "stands beside a secret: give one of them")
 		return
