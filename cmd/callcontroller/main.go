@@ -22,6 +22,7 @@ type commands struct {
 	CheckConfig checkConfig `cmd:"" name:"check-config" help:"Check a configuration and print what is in force, or all faults."`
 	User        user        `cmd:"" help:"Add users, change and check their PINs, list and remove them."`
 	Token       tokens      `cmd:"" help:"Make tokens for programs, list, check and revoke them."`
+	Webhook     webhooks    `cmd:"" help:"List webhooks, and try them."`
 	Version     showVersion `cmd:"" help:"Print the version."`
 }
 

@@ -98,7 +98,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &App{config: c, options: o, log: o.Log}
-	for _, start := range []func(context.Context) error{a.startUsers, a.startTokens, a.startAudit, a.startPolicy, a.startJournal, a.startUA, a.startCalls, a.restore, a.startSIP, a.startHTTP} {
+	for _, start := range []func(context.Context) error{a.startUsers, a.startTokens, a.startAudit, a.startPolicy, a.startJournal, a.startUA, a.startCalls, a.restore, a.startSIP, a.startHTTP, a.startWebhooks} {
 		if err := start(ctx); err != nil {
 			if undo := a.cleanups.run(context.WithoutCancel(ctx)); undo != nil {
 				a.log.Error("clean-up after a failed start", "error", undo)

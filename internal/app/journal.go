@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -26,12 +29,17 @@ func (a *App) startJournal(ctx context.Context) (err error) {
 	if !c.Enabled {
 		return nil
 	}
+	store := journal.Config{
+		Dir: filepath.Join(a.config.Data, "journal"), MaxAge: c.MaxAge, MaxBytes: int64(c.MaxBytes), Log: a.log,
+		Servers: c.NATS, Node: c.Node, Replicas: c.Replicas,
+		Credentials: journal.Credentials{User: c.NATSUser, Password: c.NATSPassword, Token: c.NATSToken, File: c.NATSCredentials},
+	}
+	if store.Credentials.TLS, err = trust(c.NATSCA); err != nil {
+		return fmt.Errorf("journal.nats_ca: %w", err)
+	}
 	ctx, stop := context.WithTimeout(ctx, journalLimit)
 	defer stop()
-	a.journal, err = journal.Open(ctx, journal.Config{
-		Dir: filepath.Join(a.config.Data, "journal"), MaxAge: c.MaxAge, MaxBytes: int64(c.MaxBytes), Log: a.log,
-	})
-	if err != nil {
+	if a.journal, err = journal.Open(ctx, store); err != nil {
 		return err
 	}
 	a.cleanups.push("journal", func(ctx context.Context) error {
@@ -40,6 +48,22 @@ func (a *App) startJournal(ctx context.Context) (err error) {
 		return a.journal.Close(ctx)
 	})
 	return nil
+}
+
+// trust believes certificates that those in the file sign; nil, the system's, for no file.
+func trust(file string) (*tls.Config, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // the default of who uses it
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s has no certificate in it", file)
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 // store is the journal for who writes to it; nil for none.
@@ -108,13 +132,18 @@ func (a *App) keys() v1.Keys {
 
 // openArchive lets the archive know what is in the journal, which may take a while.
 func (a *App) openArchive() {
+	a.background("archive", func(ctx context.Context) { a.archive.Open(ctx, a.journal) })
+}
+
+// background runs something until Stop.
+func (a *App) background(name string, run func(context.Context)) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.archive.Open(ctx, a.journal)
+		run(ctx)
 	}()
-	a.cleanups.push("archive", func(context.Context) error {
+	a.cleanups.push(name, func(context.Context) error {
 		stop()
 		<-done
 		return nil
