@@ -127,9 +127,4 @@ func (c *Client) Resume(ctx context.Context, id string) (api.Call, error) {
 	return ask[api.Call](ctx, c, request{method: http.MethodPost, path: callPath(id) + "/resume"})
 }
 
-// Messages gives the SIP messages of a call, in the order in which they went.
-func (c *Client) Messages(ctx context.Context, id string) (api.Messages, error) {
-	return ask[api.Messages](ctx, c, request{method: http.MethodGet, path: callPath(id) + "/sip"})
-}
-
 func callPath(id string) string { return "/v1/calls/" + url.PathEscape(id) }

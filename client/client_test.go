@@ -60,7 +60,6 @@ func TestRequests(t *testing.T) {
 			_, err := c.Calls(t.Context(), Query{Agent: "a&b", Party: "p", State: "connected", Limit: 3, Cursor: "c"})
 			return err
 		},
-		"GET /v1/calls/A/sip": func(c *Client) error { _, err := c.Messages(t.Context(), "A"); return err },
 		"POST /v1/calls/A/transfer": func(c *Client) error {
 			_, err := c.Transfer(t.Context(), "A", api.TransferCall{Target: "203"})
 			return err

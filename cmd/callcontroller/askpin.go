@@ -17,7 +17,7 @@ import (
 // argument: those can be read by everybody on the machine.
 func readPIN(in *os.File, prompt io.Writer, name string, isNew bool) (secret.Text, error) {
 	if !term.IsTerminal(int(in.Fd())) {
-		return readPipedPIN(in)
+		return readLine(in, "PIN")
 	}
 	first, err := typed(in, prompt, "PIN of "+name+": ")
 	if err != nil || !isNew {
@@ -37,20 +37,29 @@ func typed(in *os.File, prompt io.Writer, text string) (secret.Text, error) {
 	return secret.New(string(line)), err
 }
 
+// readToken asks for a token as readPIN does.
+func readToken(in *os.File, prompt io.Writer) (secret.Text, error) {
+	if !term.IsTerminal(int(in.Fd())) {
+		return readLine(in, "token")
+	}
+	return typed(in, prompt, "token: ")
+}
+
 var (
 	errNoLine   = errors.New("is empty")
 	errTwoLines = errors.New("has more than one line")
 )
 
-func readPipedPIN(in io.Reader) (secret.Text, error) {
-	text, err := readLine(in)
+// readLine reads what was piped in; what says in errors what ought to be in it.
+func readLine(in io.Reader, what string) (secret.Text, error) {
+	text, err := oneLine(in)
 	switch {
 	case errors.Is(err, errNoLine):
-		err = errors.New("no PIN came on standard input: pipe it in, or call this on a terminal")
+		err = fmt.Errorf("no %s came on standard input: pipe it in, or call this on a terminal", what)
 	case errors.Is(err, errTwoLines):
-		err = errors.New("more than one line came on standard input: it must be the PIN alone")
+		err = fmt.Errorf("more than one line came on standard input: it must be the %s alone", what)
 	case err != nil:
-		err = fmt.Errorf("read the PIN: %w", err)
+		err = fmt.Errorf("read the %s: %w", what, err)
 	}
 	return text, err
 }
@@ -62,15 +71,15 @@ func readSecret(name string) (secret.Text, error) {
 		return secret.Text{}, err
 	}
 	defer f.Close()
-	text, err := readLine(f)
+	text, err := oneLine(f)
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return text, nil
 }
 
-// readLine reads what has one line, of 1024 bytes at most.
-func readLine(in io.Reader) (secret.Text, error) {
+// oneLine reads what has one line, of 1024 bytes at most.
+func oneLine(in io.Reader) (secret.Text, error) {
 	const longest = 1024
 	b, err := io.ReadAll(io.LimitReader(in, longest+1))
 	if err != nil {

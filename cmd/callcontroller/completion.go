@@ -35,7 +35,7 @@ compdef _callcontroller callcontroller
 	else
 		__fish_complete_path (commandline -ct)
 	end
-end
+end;
 complete -c callcontroller -f -a '(__callcontroller)'
 `,
 }

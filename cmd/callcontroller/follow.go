@@ -22,12 +22,13 @@ type step struct {
 	at   time.Time
 	what string   // in plain words
 	call api.Call // as it stands after it
+	last bool     // nothing more will become of it; its legs are told to end before
 }
 
-func stepOf(e *api.Event) step { return step{e.Time, say(e), e.Call} }
+func stepOf(e *api.Event) step { return step{e.Time, say(e), e.Call, e.Type == api.CallEnded} }
 
 // decided tells whether the parties are put together, or will not be.
-func (s step) decided() bool { return s.call.State == "ended" || together(&s.call) }
+func (s step) decided() bool { return s.last || together(&s.call) }
 
 func (s step) print(out io.Writer) error {
 	_, err := fmt.Fprintln(out, s.at.Local().Format(time.TimeOnly), s.what)
@@ -90,7 +91,7 @@ func (f *follower) follow(ctx context.Context, wait bool) error {
 		if err := f.show(s); err != nil {
 			return err
 		}
-		if s.call.State == "ended" || wait && s.decided() {
+		if s.last || wait && s.decided() {
 			return errEnough
 		}
 		return nil
@@ -132,7 +133,7 @@ func (f *follower) poll(ctx context.Context, take func(step) error) error {
 		if err != nil {
 			return err
 		}
-		if err := take(step{time.Now(), stands(&call), call}); err != nil {
+		if err := take(step{time.Now(), stands(&call), call, call.State == "ended"}); err != nil {
 			return err
 		}
 	}

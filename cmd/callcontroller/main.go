@@ -20,6 +20,8 @@ type commands struct {
 	Demo        demo        `cmd:"" help:"Show a whole call without any configuration: registrar, phones and server in one process."`
 	CheckConfig checkConfig `cmd:"" name:"check-config" help:"Check a configuration and print what is in force, or all faults."`
 	User        user        `cmd:"" help:"Add users, change and check their PINs, list and remove them."`
+	Token       tokens      `cmd:"" help:"Make tokens for programs, list, check and revoke them."`
+	Webhook     webhooks    `cmd:"" help:"List webhooks, and try them."`
 	Call        placeCall   `cmd:"" help:"Place a call." group:"calls on a server:"`
 	Calls       listCalls   `cmd:"" help:"List the calls that you may see." group:"calls on a server:"`
 	Show        showCall    `cmd:"" help:"Show a call." group:"calls on a server:"`
@@ -28,7 +30,6 @@ type commands struct {
 	Transfer    moveCall    `cmd:"" help:"Put somebody else in the place of one party." group:"calls on a server:"`
 	Hold        holdCall    `cmd:"" help:"Make both parties wait." group:"calls on a server:"`
 	Resume      resumeCall  `cmd:"" help:"Let them talk again." group:"calls on a server:"`
-	SIP         ladder      `cmd:"" name:"sip" help:"Show the SIP messages of a call." group:"calls on a server:"`
 	Completion  completion  `cmd:"" help:"Print what makes your shell complete these commands." group:"other:"`
 	Complete    complete    `cmd:"" hidden:""`
 	Version     showVersion `cmd:"" help:"Print the version." group:"other:"`

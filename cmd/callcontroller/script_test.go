@@ -18,9 +18,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": startServer, "stub": startStub, "await": await, "status": status, "field": field,
+			"server": startServer, "await": await,
 		},
-		Condition: func(name string) (bool, error) { return name == "events" && hasEvents.Load(), nil },
 	})
 }
 

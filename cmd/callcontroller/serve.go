@@ -54,7 +54,7 @@ type serve struct {
 	configFlags
 }
 
-// Run runs the server until SIGTERM or SIGINT; SIGHUP reads the users anew.
+// Run runs the server until SIGTERM or SIGINT; SIGHUP reads users, policy and tokens anew.
 func (s *serve) Run() error {
 	cfg, err := s.load()
 	if err != nil {
@@ -89,10 +89,10 @@ func (s *serve) Run() error {
 
 func reload(a *app.App, log *slog.Logger) {
 	if err := a.Reload(); err != nil {
-		log.Error("users not reloaded: the old ones stay in force", "error", err)
+		log.Error("not reloaded: what has a mistake stays in force as it was", "error", err)
 		return
 	}
-	log.Info("users reloaded")
+	log.Info("users, policy and tokens reloaded")
 }
 
 // newLog makes the log: text on a terminal, else one JSON object a line, unless the

@@ -37,6 +37,7 @@ func BenchmarkAppend(b *testing.B) {
 }
 
 func benchmarkAppend(b *testing.B, rate int) {
+	b.Helper()
 	j, err := Open(b.Context(), Config{Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
@@ -56,7 +57,7 @@ func benchmarkAppend(b *testing.B, rate int) {
 		}
 		for ; i < due; i++ {
 			stored.Add(1)
-			for j.Append(step(i, data, state), func(error) { stored.Done() }) != nil {
+			for j.Append(step(i, data, state), func(Position, error) { stored.Done() }) != nil {
 				<-tick.C // as fast as it goes
 			}
 		}

@@ -15,7 +15,9 @@ type Entry struct {
 	// Seq counts the entries of the call: 1, 2, 3. The entry with 1 opens the call, and is
 	// refused earlier than others. An entry that Append refuses has no place in the log:
 	// the next one that is taken has its number.
-	Seq   uint64
+	Seq uint64
+	// Event says what has happened. An entry without one is for recovery only: Read and
+	// Worker pass over it, Live gives it.
 	Event string
 	Agent string
 	// Final says that the call is over: nobody asks for its state any more.
@@ -51,14 +53,22 @@ func position(message uint64, index int) Position {
 func (p Position) message() uint64 { return uint64(p) >> indexBits }
 func (p Position) index() int      { return int(p & lastIndex) }
 
-// Filter chooses entries. What is empty lets everything through.
+// Filter chooses entries. What is empty lets everything through, but for entries without
+// an Event.
 type Filter struct {
 	Call   string
 	Agent  string
 	Events []string
+	// Until is the last position that is read, as Bounds gives it: Read ends there, instead
+	// of waiting for what comes.
+	Until Position
 }
 
+// takes tells whether a reader gets an entry. A copy it has had before, see keep.
 func (f *Filter) takes(r *record) bool {
+	if len(r.event) == 0 || r.flags&flagCopy != 0 {
+		return false
+	}
 	if f.Call != "" && f.Call != string(r.call) || f.Agent != "" && f.Agent != string(r.agent) {
 		return false
 	}

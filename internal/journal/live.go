@@ -55,7 +55,7 @@ func (x *index) put(call string, p Position, size int, final bool, at time.Time)
 	x.order.MoveToBack(e)
 }
 
-func placeOf(e *list.Element) *place { return e.Value.(*place) } //nolint:revive // the list has nothing else
+func placeOf(e *list.Element) *place { return e.Value.(*place) } // the list has nothing else
 
 func (x *index) remove(e *list.Element) {
 	v := placeOf(e)
@@ -211,13 +211,6 @@ func (j *Journal) replay(ctx context.Context) error {
 		}
 	}
 	return j.over(ctx)
-}
-
-// lives is for tests and metrics: how many calls have no final entry.
-func (x *index) lives() int {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return len(x.calls)
 }
 
 func newIndex(maxAge time.Duration, most int64) *index {

@@ -28,9 +28,9 @@ type message struct {
 	at      time.Time
 }
 
-// Read gives every entry after a position that the filter takes: first what the log
-// has, then what comes, until ctx is over. Position 0 is before all. Entries have their
-// Position and no State; Data is the reader's.
+// Read gives every entry with an Event after a position that the filter takes: first
+// what the log has, then what comes, until ctx is over. Position 0 is before all.
+// Entries have their Position and no State; Data is the reader's.
 //
 // None is missing and none comes twice. Trouble with the store is waited for. Where
 // entries are no longer kept, since they are too old or the store is damaged, the reader
@@ -106,8 +106,11 @@ func (r *reader) start(ctx context.Context) bool {
 	case r.pos < first:
 		return r.gone(first)
 	}
-	return true
+	return !r.done()
 }
+
+// done tells that there is nothing to read any more.
+func (r *reader) done() bool { return r.filter.Until != 0 && r.pos >= r.filter.Until }
 
 // gone tells of a gap up to first, and goes on there.
 func (r *reader) gone(first Position) bool {
@@ -125,7 +128,7 @@ func (r *reader) message(m *message) bool {
 	}
 	_, err := records(m.data, func(i int, rec *record) bool {
 		p := position(m.seq, i)
-		if p <= r.pos || rec.flags&flagCopy != 0 || !r.filter.takes(rec) {
+		if p <= r.pos || !r.filter.takes(rec) {
 			return true
 		}
 		r.left = !r.yield(rec.entry(p), nil)
@@ -140,7 +143,7 @@ func (r *reader) message(m *message) bool {
 	} else { //nolint:revive // end is of both
 		r.pos = end
 	}
-	return true
+	return !r.done()
 }
 
 // complain logs once that a message cannot be read.

@@ -135,7 +135,7 @@ func (l *serverLog) last() string {
 	return l.fault
 }
 
-func (l *serverLog) wrong(format string, v ...any) {
+func (l *serverLog) wrongf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.mu.Lock()
 	runs := l.runs
@@ -148,15 +148,15 @@ func (l *serverLog) wrong(format string, v ...any) {
 	l.log.Warn("journal: the store has a fault", "says", text)
 }
 
-func (l *serverLog) debug(format string, v ...any) {
+func (l *serverLog) debugf(format string, v ...any) {
 	l.log.Debug("nats-server", "says", fmt.Sprintf(format, v...))
 }
 
 // The methods of a logger of the NATS server. Fatalf does not end the process.
 
-func (l *serverLog) Noticef(format string, v ...any) { l.debug(format, v...) }
-func (l *serverLog) Debugf(format string, v ...any)  { l.debug(format, v...) }
-func (l *serverLog) Tracef(format string, v ...any)  { l.debug(format, v...) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.wrong(format, v...) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.wrong(format, v...) }
-func (l *serverLog) Fatalf(format string, v ...any)  { l.wrong(format, v...) }
+func (l *serverLog) Noticef(format string, v ...any) { l.debugf(format, v...) }
+func (l *serverLog) Debugf(format string, v ...any)  { l.debugf(format, v...) }
+func (l *serverLog) Tracef(format string, v ...any)  { l.debugf(format, v...) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.wrongf(format, v...) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.wrongf(format, v...) }
+func (l *serverLog) Fatalf(format string, v ...any)  { l.wrongf(format, v...) }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,8 +14,9 @@ import (
 
 const (
 	// ackWait is how long the store waits for a worker that says nothing, until it gives
-	// the message to another one.
-	ackWait = 30 * time.Second
+	// the message to another one: a server in this process also after a restart, since it
+	// keeps what a worker was given, but not what it gave back.
+	ackWait = 10 * time.Second
 	// maxWaiting is how many messages of a worker may wait for their next attempt. When
 	// there are more, the worker stands still: its endpoint is down.
 	maxWaiting = 1000
@@ -25,23 +28,26 @@ type Work struct {
 	// the worker has come. Processes that run the same name share the work.
 	Name   string
 	Filter Filter
-	// Backoff is how long to wait after the first failed attempt, the second, and so on.
-	// After the last one the entry is given up.
+	// Backoff is how long to wait after the first failed attempt, the second, and so on;
+	// each wait is longer by up to a tenth, at random. After the last one the entry is
+	// given up.
 	Backoff []time.Duration
 	// Parallel is how many entries are handled at the same time; default 4.
 	Parallel int
 }
 
-// Worker hands every entry that comes from the first run of this worker on to handle,
-// also those that come while it does not run. It runs until ctx is over, which is its
-// error, or handle returns an ErrStop: then the worker is deleted. Trouble with the store
-// is waited for.
+// Worker hands every entry with an Event that comes from the first run of this worker on
+// to handle, also those that come while it does not run. It runs until ctx is over,
+// which is its error, or handle returns an ErrStop: then the worker is deleted. Trouble
+// with the store is waited for.
 //
 // handle has done its work when it returns nil; otherwise it is called again after
 // Backoff, also by another process. Entries of a call that were stored together are
-// handled one after the other. Else no order is kept, and an entry may be handled again
-// after a crash: handle tells it by its Position. Until handle returns, it may take as
-// long as it likes.
+// handled one after the other. Else no order is kept, and an entry may be handled again,
+// after a crash for one: handle tells it by its Position. It may take as long as it
+// likes. When ctx is over, so is the context of handle, and what handle then returns
+// counts for nothing, though it was an attempt. What was in hand when a process ended is
+// handled ten seconds later at the latest.
 func (j *Journal) Worker(ctx context.Context, w Work, handle func(context.Context, Entry) error) error {
 	if !isToken(w.Name) {
 		return fmt.Errorf("worker %q: letters, digits, \"-\" and \"_\" only", w.Name)
@@ -51,14 +57,12 @@ func (j *Journal) Worker(ctx context.Context, w Work, handle func(context.Contex
 	defer stop()
 	r := &worker{
 		Work: w, journal: j, handle: handle, slots: make(chan struct{}, w.Parallel),
-		handled: make(map[uint64]*progress), stopped: make(chan struct{}),
+		handled: make(map[uint64]*progress), stop: stop,
 	}
 	for {
 		r.run(within)
-		select {
-		case <-r.stopped:
+		if r.stopped.Load() {
 			return errors.Join(ErrStop, j.DeleteWorker(context.WithoutCancel(ctx), w.Name))
-		default:
 		}
 		if !pause(within, retry) {
 			return j.over(ctx)
@@ -88,9 +92,10 @@ type worker struct {
 
 	mu      sync.Mutex
 	handled map[uint64]*progress // by message, while not all of it is done
+	undone  []jetstream.Msg      // for the next process
 
-	once    sync.Once
-	stopped chan struct{} // closed when handle wants no more
+	stop    func()
+	stopped atomic.Bool // handle wants no more
 }
 
 // progress is what is known of the entries of a message.
@@ -99,11 +104,9 @@ type progress struct {
 	done map[int]bool
 }
 
-// run takes messages until there is trouble, and waits for what it has started.
+// run takes messages until there is trouble or ctx is over, and waits for what it has
+// started. Trouble with the store does not interrupt handle.
 func (w *worker) run(ctx context.Context) {
-	defer w.running.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	incoming, err := w.consume(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -111,14 +114,7 @@ func (w *worker) run(ctx context.Context) {
 		}
 		return
 	}
-	defer incoming.Stop()
-	go func() {
-		select {
-		case <-w.stopped:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	defer w.giveBack(incoming)
 	for {
 		m, err := receive(ctx, incoming, 0)
 		if err != nil {
@@ -128,10 +124,40 @@ func (w *worker) run(ctx context.Context) {
 		case w.slots <- struct{}{}: // as many as there is room for to start
 			<-w.slots
 		case <-ctx.Done():
+			w.leave(m)
 			return
 		}
 		w.running.Go(func() { w.message(ctx, m) })
 	}
+}
+
+// giveBack lets the next process have at once what this one has not done, and not only
+// after ackWait. The store must know first that nothing more is taken here: it would give
+// it here again.
+func (w *worker) giveBack(incoming jetstream.MessagesContext) {
+	incoming.Drain()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.journal.ctx), askTimeout)
+	defer cancel()
+	for {
+		m, err := receive(ctx, incoming, 0)
+		if err != nil {
+			break // nothing is left
+		}
+		w.leave(m)
+	}
+	w.running.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.undone {
+		_ = m.Nak()
+	}
+	w.undone = nil
+}
+
+func (w *worker) leave(m jetstream.Msg) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.undone = append(w.undone, m)
 }
 
 func (w *worker) consume(ctx context.Context) (jetstream.MessagesContext, error) {
@@ -190,24 +216,30 @@ func (w *worker) end(m jetstream.Msg, seq, attempt uint64, failed error) {
 	w.handled[seq].busy = false
 	switch {
 	case failed == nil:
-		delete(w.handled, seq)
-		_ = m.Ack() // else it comes again
+		if m.Ack() == nil { // else it comes again, and there is nothing to do
+			delete(w.handled, seq)
+		}
 	case errors.Is(failed, context.Canceled), errors.Is(failed, ErrStop):
-		_ = m.Nak() // for the next process
+		w.undone = append(w.undone, m)
 	case attempt > uint64(len(w.Backoff)):
 		w.journal.log.Warn("journal: a worker gives up an entry", "worker", w.Name, "attempts", attempt, "err", failed)
 		delete(w.handled, seq)
 		_ = m.Term()
 	default:
-		_ = m.NakWithDelay(w.Backoff[attempt-1])
+		_ = m.NakWithDelay(jittered(w.Backoff[attempt-1]))
 	}
+}
+
+// jittered keeps apart what has failed at the same time.
+func jittered(d time.Duration) time.Duration {
+	return d + rand.N(d/10+1)
 }
 
 // entries gives those that are to be handled, those of each call together.
 func (w *worker) entries(seq uint64, data []byte, p *progress) (map[string][]Entry, error) {
 	calls := make(map[string][]Entry)
 	_, err := records(data, func(i int, r *record) bool {
-		if r.flags&flagCopy == 0 && !p.done[i] && w.Filter.takes(r) {
+		if !p.done[i] && w.Filter.takes(r) {
 			calls[string(r.call)] = append(calls[string(r.call)], r.entry(position(seq, i)))
 		}
 		return true
@@ -250,7 +282,8 @@ func (w *worker) entry(ctx context.Context, e Entry) error {
 	err := w.handle(ctx, e)
 	switch {
 	case errors.Is(err, ErrStop):
-		w.once.Do(func() { close(w.stopped) })
+		w.stopped.Store(true)
+		w.stop()
 	case err != nil && ctx.Err() != nil:
 		return context.Canceled // it did not fail by itself
 	}
