@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -34,12 +35,15 @@ func (f *configFlags) loadBy(load func(string, []string, map[string]string) (*co
 	return c, err
 }
 
-// environment is the process environment without the variable that is a flag of the
-// command line and no key of the configuration.
+// notKeys are the variables that are flags of the command line and no keys of the
+// configuration.
+var notKeys = []string{"CALLCONTROLLER_CONFIG", envServer, envUser, envPIN, envToken, envCA, envInsecure}
+
+// environment is the process environment without those.
 func environment() []string {
 	var kept []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "CALLCONTROLLER_CONFIG=") {
+		if name, _, _ := strings.Cut(v, "="); !slices.Contains(notKeys, name) {
 			kept = append(kept, v)
 		}
 	}
