@@ -185,7 +185,7 @@ func (a *App) startCalls(context.Context) error {
 	a.engine.Record(a.recorder)
 	a.control = control.New(control.Config{
 		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log, Audit: a.audit,
-		Policy: a.policy, Journal: a.mustWrite(), MaxRate: a.config.Limits.Rate,
+		Policy: a.policy, Journal: a.mustWrite(), Refused: a.recorder.Refused, MaxRate: a.config.Limits.Rate,
 		Hosts:    policy.NewHosts(a.config.SIP.Domain, hostList(a.config.Policy.Hosts)),
 		FirstRow: a.config.Compat.FirstRow, ReferDelay: a.config.Refer.Delay, NotifyTimeout: a.config.Refer.NotifyTimeout, ReferLimit: a.config.Refer.Limit,
 		Fallback: a.config.Refer.Fallback == config.FallbackInvite, MaxDuration: a.config.Limits.Duration, KeepAlive: a.config.SIP.KeepAlive, Automatic: a.config.SIP.Automatic, MaxRing: a.config.HTTP.MaxTimeout,

@@ -34,6 +34,7 @@ type side struct {
 	cancelling bool  // a CANCEL was asked for
 	bye        bool  // our BYE was sent
 	owed       bool  // a 2xx has come and has no ACK yet
+	media      bool  // the phone has media for us before it answers
 }
 
 // calling tells that the INVITE of the leg has no final response.

@@ -79,6 +79,7 @@ const (
 	Unreachable Result = "unreachable" // a party is unknown or has no phone
 	Cancelled   Result = "cancelled"   // given up before both were put together
 	TimedOut    Result = "timeout"     // no response, or a limit was reached
+	Blocked     Result = "blocked"     // a rule or limit of the server's refused it: nothing was sent
 	Failed      Result = "failed"      // anything else
 	Unknown     Result = "unknown"     // the phone never told how it went
 )

@@ -79,7 +79,8 @@ type (
 	// the adapter answers.
 	Progress struct {
 		Response
-		Offer SDP // of a reliable response to an INVITE without SDP: it wants its answer in a Prack (RFC 3262 section 5)
+		Media bool // it says what the phone will send before it answers, such as an announcement
+		Offer SDP  // of a reliable response to an INVITE without SDP: it wants its answer in a Prack (RFC 3262 section 5)
 	}
 	// Answered is the first 2xx to the leg's INVITE.
 	Answered struct {

@@ -137,7 +137,7 @@ func (m *machine) legProgress(e Progress) {
 	case r.Status == 100:
 		s.state = max(s.state, Proceeding)
 	default:
-		s.state = Early
+		s.state, s.media = Early, s.media || e.Media
 		m.ringing(r.Leg)
 	}
 	m.fallbackRow(r)

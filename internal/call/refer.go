@@ -20,6 +20,7 @@ type referFlow struct {
 	retried      bool  // the INVITE was sent with the other offer too
 	bye          bool  // our BYE was sent
 	noRefer      bool  // the phone refuses REFER, see Order.Fallback
+	media        bool  // the phone has media for us before it answers
 }
 
 // maxCauseText bounds what of a phone's text goes into a Reason field, in bytes.
@@ -108,6 +109,7 @@ func (m *machine) progress(e Progress) {
 		}
 	default:
 		m.State, m.CallerLeg = CallerRinging, Early
+		m.flow.media = m.flow.media || e.Media
 	}
 }
 

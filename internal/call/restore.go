@@ -105,7 +105,7 @@ func restoreOutcome(r *pack.Reader) Outcome {
 
 func (f *referFlow) restore(r *pack.Reader) {
 	f.subscription, f.offer, f.number = subscription(r.Uint(uint64(concluded))), Offer(r.Uint(uint64(OfferPeer))), small(r)
-	r.Bools(&f.retried, &f.bye, &f.noRefer)
+	r.Bools(&f.retried, &f.bye, &f.noRefer, &f.media)
 }
 
 func restoreBridge(r *pack.Reader, o *Order) *bridge {
@@ -132,7 +132,7 @@ func restoreBridge(r *pack.Reader, o *Order) *bridge {
 
 func (s *side) restore(r *pack.Reader, o *Order) {
 	s.state, s.offer, s.number = LegState(r.Uint(uint64(Terminated))), Offer(r.Uint(uint64(OfferPeer))), small(r)
-	r.Bools(&s.retried, &s.cancelling, &s.bye, &s.owed)
+	r.Bools(&s.retried, &s.cancelling, &s.bye, &s.owed, &s.media)
 	switch uint8(r.Uint(uint64(somebody))) {
 	case theCaller:
 		s.party = &o.Caller

@@ -73,7 +73,7 @@ func (o *Outcome) save(b []byte) []byte {
 }
 
 func (f *referFlow) save(b []byte) []byte {
-	return pack.Bools(pack.Uint(pack.Uint(pack.Uint(b, f.subscription), f.offer), f.number), f.retried, f.bye, f.noRefer)
+	return pack.Bools(pack.Uint(pack.Uint(pack.Uint(b, f.subscription), f.offer), f.number), f.retried, f.bye, f.noRefer, f.media)
 }
 
 // Whose party a side has.
@@ -100,7 +100,7 @@ func (b *bridge) save(out []byte, o *Order) []byte {
 
 func (s *side) save(b []byte, o *Order) []byte {
 	b = pack.Uint(pack.Uint(pack.Uint(b, s.state), s.offer), s.number)
-	b = pack.Bools(b, s.retried, s.cancelling, s.bye, s.owed)
+	b = pack.Bools(b, s.retried, s.cancelling, s.bye, s.owed, s.media)
 	switch s.party {
 	case nil:
 		return append(b, nobody)

@@ -39,13 +39,14 @@ type Config struct {
 	Engine    *engine.Engine
 	Wheel     *timing.Wheel
 	Directory Directory
-	Domain    string        // completes a bare name to name@domain
-	Hosts     policy.Hosts  // that may be called
-	Policy    *policy.Rules // who may call whom, when and how often; default: no limits
-	MaxRate   int           // new calls a second; 0 for no limit
-	Log       *slog.Logger  // default: nothing is logged
-	Journal   func() error  // tells why no new call may be taken, nil when it may; nil for no journal, or one that may fail
-	Audit     *audit.Log    // who asked for what; nil for no record
+	Domain    string             // completes a bare name to name@domain
+	Hosts     policy.Hosts       // that may be called
+	Policy    *policy.Rules      // who may call whom, when and how often; default: no limits
+	MaxRate   int                // new calls a second; 0 for no limit
+	Log       *slog.Logger       // default: nothing is logged
+	Refused   func(c *call.Call) // is told of each call that a rule of the policy has refused, as it would have been; nil for nobody
+	Journal   func() error       // tells why no new call may be taken, nil when it may; nil for no journal, or one that may fail
+	Audit     *audit.Log         // who asked for what; nil for no record
 
 	Automatic        []string      // called users who answer without ringing; a "*" at the end stands for any rest
 	Fallback         bool          // see call.Order

@@ -88,6 +88,7 @@ func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 	}
 	o, err := c.order(p, r)
 	if err != nil {
+		c.tellRefused(o, r.ID, err)
 		return nil, err
 	}
 	if o.Mode == call.ByStay && !r.Beside && c.records.busy(keyOf(o)) {
@@ -95,6 +96,7 @@ func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 	}
 	running, err := c.admit(cmp.Or(r.ID, NewID()), o)
 	if err != nil {
+		c.tellRefused(o, r.ID, err)
 		return nil, err
 	}
 	c.config.Log.InfoContext(ctx, "call placed", "call", string(running.ID()), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
@@ -132,7 +134,8 @@ func inProgress(r PlaceRequest) error {
 // NewID gives a name that nobody can guess and nobody else has: 130 random bits.
 func NewID() call.ID { return call.ID(rand.Text()) }
 
-// order checks a request as a whole and makes the order of it.
+// order checks a request as a whole and makes the order of it, also when a rule of the
+// policy refuses it.
 func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	calling, err := c.dialable("calling party", r.Calling)
 	if err != nil {
@@ -153,9 +156,6 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	if err := c.checkOptions(r); err != nil {
 		return nil, err
 	}
-	if err := c.allowed(agent.Name, &calling, &called); err != nil {
-		return nil, err
-	}
 	o := &call.Order{
 		Mode: mode, Automatic: c.automatic(called), ConfPIN: strings.TrimSpace(r.ConfPIN), Fallback: c.config.Fallback || r.Auto, FirstRow: c.config.FirstRow,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
@@ -166,7 +166,7 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	if c.config.ReferredByCaller {
 		o.ReferredBy = calling.uri
 	}
-	return o, nil
+	return o, c.allowed(agent.Name, &calling, &called)
 }
 
 // limitsOf gives the limits of an order. Orders one after the other share them when they

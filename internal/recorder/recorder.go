@@ -164,6 +164,26 @@ func (r *Recorder) append(e *journal.Entry, done func(journal.Position, error)) 
 	return false
 }
 
+// Refused tells of a call that was never begun.
+func (r *Recorder) Refused(c *call.Call) {
+	if r.journal == nil {
+		return
+	}
+	now := time.Now()
+	w, err := chronicle.NewWriter(c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }, now)
+	if err != nil {
+		r.log.Error("a call cannot be told", "call", string(c.ID), "error", err)
+		return
+	}
+	change := chronicle.Change{Type: api.CallRefused}
+	e := journal.Entry{Call: string(c.ID), Seq: 1, Event: change.Type, Agent: c.Order.Agent.User, Time: now, Data: w.Append(nil, change, 1), Final: true}
+	r.append(&e, func(p journal.Position, err error) {
+		if err == nil {
+			r.archive.Stored(c.ID, p)
+		}
+	})
+}
+
 // Performed implements engine.Recorder. A call that stands now may stand for hours: that
 // its dialogs have their ACKs is to be known.
 func (r *Recorder) Performed(running *engine.Running, c *call.Call) {

@@ -91,7 +91,8 @@ func (g *leg) offer(host string) []byte {
 
 // Progress implements dialog.User.
 func (g *leg) Progress(s *dialog.Session, resp *sip.Message) {
-	e := call.Progress{Response: g.response(s, resp)}
+	kind, _ := describe(resp)
+	e := call.Progress{Response: g.response(s, resp), Media: kind == call.GoodSDP}
 	if s.WantsAnswer(resp) {
 		e.Offer = g.hear(resp, true)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -21,6 +22,7 @@ type socket struct {
 	cut     context.CancelFunc // ends the connection at once
 	cutter  *time.Timer
 	buffer  []byte
+	spoke   atomic.Bool // the client has sent what it has no business to send
 }
 
 // asksForSocket tells whether a request is the handshake of a WebSocket (RFC 6455
@@ -51,7 +53,21 @@ func openSocket(w http.ResponseWriter, r *http.Request, timeout time.Duration) (
 	// The request's own context means nothing any more (see http.Hijacker).
 	ctx, cut := context.WithCancel(context.WithoutCancel(r.Context()))
 	s.cut = cut
-	return s, conn.CloseRead(ctx), true
+	return s, s.listen(ctx), true
+}
+
+// listen reads what the client sends, pongs and its farewell. The context is over when it
+// has gone, or has sent anything else, for which it is shut out. (What the package has for
+// this holds the connection for 15 s when the client leaves.)
+func (s *socket) listen(ctx context.Context) context.Context {
+	here, gone := context.WithCancel(ctx)
+	go func() {
+		defer gone()
+		if _, _, err := s.conn.Reader(ctx); err == nil {
+			s.spoke.Store(true)
+		}
+	}()
+	return here
 }
 
 // wrongHandshake tells what is wrong with one: what package websocket would refuse
@@ -117,6 +133,10 @@ func (s *socket) end(why ending) {
 	case denied:
 		_ = s.conn.Close(websocket.StatusPolicyViolation, "log in again")
 	case lost:
+		if s.spoke.Load() {
+			_ = s.conn.Close(websocket.StatusPolicyViolation, "nothing is to be sent here")
+			return
+		}
 		_ = s.conn.CloseNow()
 	}
 }
