@@ -25,7 +25,7 @@ func (l *lab) dial(t *testing.T, user, path string, fields ...string) (_ *websoc
 		name, value, _ := strings.Cut(f, ": ")
 		h.Set(name, value)
 	}
-	conn, res, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(l.url, "http")+path, &websocket.DialOptions{HTTPClient: l.client, HTTPHeader: h})
+	conn, res, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(l.url, "http")+path, &websocket.DialOptions{HTTPClient: l.client, HTTPHeader: h}) //nolint:bodyclose // Dial closes it.
 	if err == nil {
 		t.Cleanup(func() { _ = conn.CloseNow() })
 	}
