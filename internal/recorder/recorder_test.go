@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,12 +46,12 @@ func TestPhonesWaitForTheJournal(t *testing.T) {
 		r.Post(call.Answered{Response: response(200)})
 		w.did(t, "INVITE")
 		w.paper.stored()
-		w.did(t, "INVITE ACK REFER")
+		w.did(t, "INVITE, ACK, REFER")
 		r.Post(call.Referred{Response: response(202)})
 		r.Post(call.Hangup{})
-		w.did(t, "INVITE ACK REFER BYE")
+		w.did(t, "INVITE, ACK, REFER, BYE")
 		r.Post(call.Released{})
-		w.did(t, "INVITE ACK REFER BYE release")
+		w.did(t, "INVITE, ACK, REFER, BYE, release")
 	})
 }
 
@@ -58,7 +59,7 @@ func TestPhonesWaitForTheJournal(t *testing.T) {
 func (w *world) did(t *testing.T, want string) {
 	t.Helper()
 	synctest.Wait()
-	if got := strings.Join(w.wire.effects(), " "); got != want {
+	if got := strings.Join(w.wire.effects(), ", "); got != want {
 		t.Fatalf("performed %q, want %q", got, want)
 	}
 }
@@ -75,9 +76,9 @@ func TestJournalThatDoesNotAnswer(t *testing.T) {
 		time.Sleep(tick + time.Millisecond)
 		w.did(t, "INVITE")
 		w.paper.stored() // b goes on, and a does not do it once more
-		w.did(t, "INVITE INVITE")
+		w.did(t, "INVITE, INVITE")
 		time.Sleep(2 * Patience)
-		w.did(t, "INVITE INVITE")
+		w.did(t, "INVITE, INVITE")
 	})
 }
 
@@ -108,7 +109,7 @@ func TestSeqHasNoGap(t *testing.T) {
 		return nil
 	}})
 	for i := range 100 {
-		r := w.begin(call.ID(fmt.Sprint(i)))
+		r := w.begin(call.ID(strconv.Itoa(i)))
 		r.GoOn()
 		r.Post(call.Progress{Response: response(180)})
 		r.Post(call.Rejected{Response: response(486)})
@@ -117,7 +118,7 @@ func TestSeqHasNoGap(t *testing.T) {
 	for i := range 100 {
 		seq := uint64(0)
 		for _, e := range w.paper.entries {
-			if e.Call != fmt.Sprint(i) || e.Event == "" {
+			if e.Call != strconv.Itoa(i) || e.Event == "" {
 				continue
 			}
 			if seq++; e.Seq != seq {
