@@ -44,14 +44,10 @@ func (a *Archive) Add(c *call.Call) {
 // forget leaves out what is too old at that moment, or too much; a.mu is held.
 func (a *Archive) forget(now call.Stamp) {
 	oldest := now - call.Stamp(a.age.Milliseconds())
-	n := 0
-	for n < len(a.order) && (len(a.order)-n > a.most || a.order[n].Ended < oldest) {
-		delete(a.byID, a.order[n].ID)
-		n++
-	}
-	if n > 0 {
-		clear(a.order[copy(a.order, a.order[n:]):])
-		a.order = a.order[:len(a.order)-n]
+	for len(a.order) > a.most || len(a.order) > 0 && a.order[0].Ended < oldest {
+		delete(a.byID, a.order[0].ID)
+		a.order[0] = nil
+		a.order = a.order[1:]
 	}
 }
 
