@@ -304,7 +304,7 @@ func (f *fork) cancelAll(but *branch, fields ...sip.Field) {
 }
 
 // unacknowledged forgets a call whose final response got no ACK.
-func (f *fork) unacknowledged(error) { f.proxy.calls.remove(f.key) }
+func (f *fork) unacknowledged(*transaction.Server, error) { f.proxy.calls.remove(f.key) }
 
 // Fired implements timing.Owner.
 func (f *fork) Fired(id uint8) {

@@ -59,8 +59,11 @@ func (s *Session) receive(in *transaction.Incoming) {
 	if err != nil {
 		return
 	}
-	r := &Request{Msg: in.Msg, session: s}
-	r.tx = in.Accept(transaction.ServerEvents{Failed: func(error) { s.noAck(r.tx) }})
+	events := transaction.ServerEvents{} // It outlives the request: nothing of that is in it.
+	if in.Msg.Method == sip.INVITE {
+		events.Failed = s.noAck
+	}
+	r := &Request{Msg: in.Msg, session: s, tx: in.Accept(events)}
 	if r.tx == nil {
 		return // A retransmission that came in by another socket.
 	}
@@ -190,7 +193,7 @@ func (s *Session) acked(ack *sip.Message) {
 
 // noAck ends the dialog when a 2xx never got its ACK (section 13.3.1.4). For a refusal,
 // or in a dialog that has ended, a missing ACK means nothing.
-func (s *Session) noAck(tx *transaction.Server) {
+func (s *Session) noAck(tx *transaction.Server, _ error) {
 	s.mu.Lock()
 	awaited := !s.ended && s.unacked == tx
 	s.mu.Unlock()

@@ -68,7 +68,7 @@ func (ua *UA) Accept(in *transaction.Incoming, o Incoming, user User) *Invitatio
 func (i *Invitation) begin(in *transaction.Incoming) bool {
 	i.Session.mu.Lock()
 	defer i.Session.mu.Unlock()
-	i.tx = in.Accept(transaction.ServerEvents{Cancelled: i.cancelled, Failed: func(error) { i.Session.noAck(i.tx) }})
+	i.tx = in.Accept(transaction.ServerEvents{Cancelled: i.cancelled, Failed: i.Session.noAck})
 	return i.tx != nil
 }
 

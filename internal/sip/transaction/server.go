@@ -42,8 +42,8 @@ const (
 // ServerEvents are what the user of an INVITE server transaction may want to hear;
 // any may be nil. They are called on a read loop or the timing wheel.
 type ServerEvents struct {
-	Cancelled func()      // a CANCEL came (and was answered) before the final response
-	Failed    func(error) // ErrNoAck: the final response was never acknowledged
+	Cancelled func()               // a CANCEL came (and was answered) before the final response
+	Failed    func(*Server, error) // ErrNoAck: the final response was never acknowledged
 }
 
 // Accept takes the request into a transaction: from now on its retransmissions are
@@ -84,7 +84,7 @@ func (s *Server) finish(status int) {
 		s.release()
 		return
 	case s.key.method != sip.INVITE:
-		s.state = serverCompleted
+		s.state, s.events = serverCompleted, ServerEvents{}
 		w.Start(&s.timeout, Timeout, s, timerTimeout) // Timer J.
 		return
 	case status < 300:
@@ -179,7 +179,7 @@ func (s *Server) Fired(id uint8) {
 	case id == timerRetransmit:
 		s.send(data)
 	case tell != nil:
-		tell(ErrNoAck)
+		tell(s, ErrNoAck)
 	}
 }
 

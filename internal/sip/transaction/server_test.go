@@ -27,7 +27,7 @@ func (v *node) serve(then func(*served)) {
 		s := &served{in: in}
 		s.tx = in.Accept(ServerEvents{
 			Cancelled: func() { s.cancelled++ },
-			Failed:    func(err error) { s.failed = append(s.failed, err) },
+			Failed:    func(_ *Server, err error) { s.failed = append(s.failed, err) },
 		})
 		then(s)
 	}
