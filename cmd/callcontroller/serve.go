@@ -60,7 +60,8 @@ func (s *serve) Run() error {
 	if err != nil {
 		return fmt.Errorf("configuration:\n%w", err)
 	}
-	log := newLog(cfg, os.Stderr)
+	log, flush := newLog(cfg, os.Stderr)
+	defer flush()
 	for _, note := range cfg.Notes() {
 		log.Warn(note)
 	}
@@ -96,14 +97,15 @@ func reload(a *app.App, log *slog.Logger) {
 }
 
 // newLog makes the log: text on a terminal, else one JSON object a line, unless the
-// configuration says otherwise.
-func newLog(cfg *config.Config, f *os.File) *slog.Logger {
+// configuration says otherwise. flush writes what waits to be written.
+func newLog(cfg *config.Config, f *os.File) (log *slog.Logger, flush func()) {
+	b := &logBuffer{out: f}
 	o := &slog.HandlerOptions{Level: cfg.Log.Level}
 	text := cfg.Log.Format == config.LogText || cfg.Log.Format == config.LogAuto && term.IsTerminal(int(f.Fd()))
 	if text {
-		return slog.New(slog.NewTextHandler(f, o))
+		return slog.New(urgent{slog.NewTextHandler(b, o), b}), b.Flush
 	}
-	return slog.New(slog.NewJSONHandler(f, o))
+	return slog.New(urgent{slog.NewJSONHandler(b, o), b}), b.Flush
 }
 
 type checkConfig struct {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -231,17 +232,23 @@ func (e *Engine) giveBack(r *[]call.Effect) {
 	e.rooms.Put(r)
 }
 
-// tell logs a change of state, and of an end why.
+// tell logs a change of state, and of an end why. On the way to a conversation that is for
+// those only who look closer: every call has these lines.
 func (r *Running) tell(old, c *call.Call) {
 	if c.State == old.State {
 		return
 	}
+	ctx, id := context.Background(), slog.String("call", string(c.ID))
 	if o := &c.Outcome; c.State == call.Ended {
-		r.engine.log.Info("call ended", "call", string(c.ID), "result", string(o.Result), "sip_code", o.SIPCode,
-			"failed_leg", o.Failed(), "ended_by", o.EndedBy)
+		r.engine.log.LogAttrs(ctx, slog.LevelInfo, "call ended", id, slog.String("result", string(o.Result)), slog.Int("sip_code", o.SIPCode),
+			slog.String("failed_leg", o.Failed()), slog.String("ended_by", o.EndedBy))
 		return
 	}
-	r.engine.log.Info("call", "call", string(c.ID), "state", string(c.State))
+	level := slog.LevelDebug
+	if c.State == call.Connected || c.State == call.HandedOff || c.State == call.Transferring {
+		level = slog.LevelInfo
+	}
+	r.engine.log.LogAttrs(ctx, level, "call", id, slog.String("state", string(c.State)))
 }
 
 // finish lets go of a call that is over.
