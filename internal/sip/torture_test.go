@@ -110,7 +110,11 @@ func TestRoundTrip(t *testing.T) {
 
 func checkRoundTrip(t *testing.T, name string, m *Message) {
 	t.Helper()
-	again, err := Parse(m.Bytes())
+	written := m.Bytes()
+	if len(written) != m.Size() {
+		t.Errorf("%s: %d bytes are written, and Size tells %d", name, len(written), m.Size())
+	}
+	again, err := Parse(written)
 	if err != nil {
 		t.Errorf("%s: what was written cannot be read: %v", name, err)
 		return

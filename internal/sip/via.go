@@ -42,7 +42,7 @@ func ParseVia(s string) (ViaValue, error) {
 	sentBy := rest
 	if semi := strings.IndexByte(rest, ';'); semi >= 0 {
 		sentBy = rest[:semi]
-		if v.Params, ok = checkParams(rest[semi:]); !ok || strings.Contains(string(v.Params)+";", ";;") {
+		if v.Params, ok = checkParams(rest[semi:]); !ok || strings.Contains(string(v.Params), ";;") || strings.HasSuffix(string(v.Params), ";") {
 			return ViaValue{}, fmt.Errorf("%w: parameters of %q", ErrVia, clip(s))
 		}
 	}
@@ -90,7 +90,12 @@ func (v ViaValue) Branch() string {
 
 // String writes the value.
 func (v ViaValue) String() string {
-	b := make([]byte, 0, 96)
+	var room [128]byte
+	return string(v.AppendTo(room[:0]))
+}
+
+// AppendTo writes the value behind b.
+func (v ViaValue) AppendTo(b []byte) []byte {
 	b = append(b, Version+"/"...)
 	b = append(b, v.Transport...)
 	b = append(b, ' ')
@@ -99,7 +104,7 @@ func (v ViaValue) String() string {
 		b = append(b, ':')
 		b = strconv.AppendInt(b, int64(v.Port), 10)
 	}
-	return string(append(b, v.Params...))
+	return append(b, v.Params...)
 }
 
 // Received gives the value with what a server adds when it takes the request from

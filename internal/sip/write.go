@@ -41,7 +41,31 @@ func (m *Message) AppendTo(b []byte) []byte {
 
 // Bytes is AppendTo in a buffer of its own.
 func (m *Message) Bytes() []byte {
-	return m.AppendTo(make([]byte, 0, 512+len(m.Body)))
+	return m.AppendTo(make([]byte, 0, m.Size()))
+}
+
+// Size is the length of Bytes.
+func (m *Message) Size() int {
+	const startLine, ending, field = len(Version + "  \r\n"), len("Content-Length: \r\n\r\n"), len(": \r\n")
+	n := startLine + len(m.Method) + len(m.RequestURI) + len(m.Reason) + ending + digits(len(m.Body)) + len(m.Body)
+	if m.IsResponse() {
+		n += digits(m.Status)
+	}
+	for i := range m.Fields {
+		if f := &m.Fields[i]; f.Header != ContentLength {
+			n += len(f.Name) + len(f.Value) + field
+		}
+	}
+	return n
+}
+
+// digits is how many a number has, which is not negative.
+func digits(n int) int {
+	count := 1
+	for ; n > 9; n /= 10 {
+		count++
+	}
+	return count
 }
 
 // String is the message as text, for logs and tests.

@@ -110,11 +110,12 @@ func (l *Layer) RequestAs(branch string, req *sip.Message, targets []transport.T
 // plan lists the ways to try: a request too large for UDP is tried over TCP first,
 // and over UDP when that is refused (RFC 3261 section 18.1.1).
 func (l *Layer) plan(req *sip.Message, targets []transport.Target) []transport.Target {
-	const around = len("Via: \r\n")
-	size, branch := len(req.Bytes())+around, sip.NewBranch()
+	const around, branch = len("Via: \r\n"), sip.MagicCookie + "0123456789abcdef0123"
+	var room [256]byte
+	size := req.Size() + around
 	ways := make([]transport.Target, 0, len(targets))
 	for _, t := range targets {
-		if t.Protocol == transport.UDP && size+len(l.via(t, branch).String()) > MTU {
+		if t.Protocol == transport.UDP && size+len(l.via(t, branch).AppendTo(room[:0])) > MTU {
 			ways = append(ways, transport.Target{Protocol: transport.TCP, Addr: t.Addr})
 		}
 		ways = append(ways, t)
