@@ -1,7 +1,6 @@
 package chronicle
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -16,16 +15,14 @@ type Writer struct {
 }
 
 // NewWriter makes one for a call as a step has left it, at a moment.
-func NewWriter(c *call.Call, dialog Naming, at time.Time) (*Writer, error) {
-	text, err := json.Marshal(CallOf(c, dialog))
-	if err != nil {
-		return nil, err
-	}
-	return &Writer{at, text}, nil
+func NewWriter(c *call.Call, dialog Naming, at time.Time) Writer {
+	const usual = 768 // bytes
+	shown := CallOf(c, dialog)
+	return Writer{at, appendCall(make([]byte, 0, usual), &shown)}
 }
 
 // Append adds an event with its number in the call to b.
-func (w *Writer) Append(b []byte, c Change, seq uint64) []byte {
+func (w Writer) Append(b []byte, c Change, seq uint64) []byte {
 	b = append(append(b, `{"type":"`...), c.Type...)
 	b = w.at.UTC().AppendFormat(append(b, `","time":"`...), time.RFC3339Nano)
 	b = strconv.AppendUint(append(b, `","seq":`...), seq, 10)

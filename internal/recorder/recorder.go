@@ -109,11 +109,7 @@ func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chron
 		e.Seq = running.Told()
 		return r.append(&e, done)
 	}
-	w, err := chronicle.NewWriter(c, running.Dialog, now)
-	if err != nil {
-		r.log.Error("a call cannot be told", "call", string(c.ID), "error", err)
-		return false
-	}
+	w := chronicle.NewWriter(c, running.Dialog, now)
 	for i, change := range changes {
 		e.Event, e.Seq = change.Type, running.Told()+1
 		*data = w.Append((*data)[:0], change, e.Seq)
@@ -170,11 +166,7 @@ func (r *Recorder) Refused(c *call.Call) {
 		return
 	}
 	now := time.Now()
-	w, err := chronicle.NewWriter(c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }, now)
-	if err != nil {
-		r.log.Error("a call cannot be told", "call", string(c.ID), "error", err)
-		return
-	}
+	w := chronicle.NewWriter(c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }, now)
 	change := chronicle.Change{Type: api.CallRefused}
 	e := journal.Entry{Call: string(c.ID), Seq: 1, Event: change.Type, Agent: c.Order.Agent.User, Time: now, Data: w.Append(nil, change, 1), Final: true}
 	r.append(&e, func(p journal.Position, err error) {
