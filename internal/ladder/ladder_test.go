@@ -98,14 +98,17 @@ func TestLawsOfTheRing(t *testing.T) {
 		given := map[string][]string{}
 		calls := rapid.IntRange(1, 4).Draw(t, "calls")
 		largest := rapid.SampledFrom([]int{0, 1000, 65_000}).Draw(t, "largest")
-		for n := range rapid.IntRange(0, 300).Draw(t, "messages") {
+		for n := range rapid.IntRange(0, 60).Draw(t, "steps") {
 			call := fmt.Sprint("call", rapid.IntRange(1, calls).Draw(t, "call"))
 			l.Leg(call, "caller", "of-"+call)
 			m := message("of-"+call, n, rapid.IntRange(0, largest).Draw(t, "body"))
-			l.Sent(peer, m.Bytes())
-			all = append(all, call)
-			given[call] = append(given[call], fmt.Sprintf("INFO sip:%d@example.com SIP/2.0", n))
-			size += len(m.Bytes())
+			m.Remove(sip.ContentType) // so that nobody has to look at the body
+			for range rapid.IntRange(1, 10).Draw(t, "messages") {
+				l.Sent(peer, m.Bytes())
+				all = append(all, call)
+				given[call] = append(given[call], fmt.Sprintf("INFO sip:%d@example.com SIP/2.0", n))
+				size += len(m.Bytes())
+			}
 		}
 		kept := map[string]int{}
 		for call, want := range given {
@@ -175,9 +178,12 @@ func TestManyAtOnce(t *testing.T) {
 			id := fmt.Sprint("leg-", i)
 			l.Leg(id, "caller", id)
 			m := parsed(t, message(id, i, 500))
-			for range 200 {
+			for n := range 200 {
 				l.Sent(peer, message(id, i, 500).Bytes())
 				l.Received(peer, m)
+				if n%20 != 0 {
+					continue
+				}
 				for _, got := range l.Messages(id) {
 					if !strings.Contains(got.Text, id) {
 						t.Errorf("a message of another call: %s", got.Text)
