@@ -51,5 +51,5 @@ type Message struct {
 
 // Messages is the SIP ladder of a call.
 type Messages struct {
-	Messages []Message `json:"messages"`
+	Messages []Message `json:"messages" nullable:"false"`
 }

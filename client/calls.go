@@ -53,6 +53,12 @@ func (c *Client) All(ctx context.Context, q Query) iter.Seq2[api.Call, error] {
 	}
 }
 
+// Messages gives the SIP messages of a call that the server still has, in the order in
+// which they went.
+func (c *Client) Messages(ctx context.Context, id string) (api.Messages, error) {
+	return ask[api.Messages](ctx, c, request{method: http.MethodGet, path: callPath(id) + "/sip"})
+}
+
 // encode writes the query, with its question mark; "" when it picks all.
 func (q Query) encode() string {
 	v := url.Values{}

@@ -55,6 +55,7 @@ func TestRequests(t *testing.T) {
 		"DELETE /v1/calls/A":      func(c *Client) error { return c.Hangup(t.Context(), "A") },
 		"POST /v1/calls/A/hold":   func(c *Client) error { _, err := c.Hold(t.Context(), "A"); return err },
 		"POST /v1/calls/A/resume": func(c *Client) error { _, err := c.Resume(t.Context(), "A"); return err },
+		"GET /v1/calls/A/sip":     func(c *Client) error { _, err := c.Messages(t.Context(), "A"); return err },
 		"GET /v1/calls":           func(c *Client) error { _, err := c.Calls(t.Context(), Query{}); return err },
 		"GET /v1/calls?agent=a%26b&cursor=c&limit=3&party=p&state=connected": func(c *Client) error {
 			_, err := c.Calls(t.Context(), Query{Agent: "a&b", Party: "p", State: "connected", Limit: 3, Cursor: "c"})

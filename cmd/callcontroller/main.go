@@ -25,6 +25,7 @@ type commands struct {
 	Call        placeCall   `cmd:"" help:"Place a call." group:"calls on a server:"`
 	Calls       listCalls   `cmd:"" help:"List the calls that you may see." group:"calls on a server:"`
 	Show        showCall    `cmd:"" help:"Show a call." group:"calls on a server:"`
+	SIP         showLadder  `cmd:"" name:"sip" help:"Show the SIP messages of a call." group:"calls on a server:"`
 	Watch       watch       `cmd:"" help:"Print what happens as it happens: to one call until it ends, or to all." group:"calls on a server:"`
 	Hangup      hangupCall  `cmd:"" help:"End a call, also one that still rings." group:"calls on a server:"`
 	Transfer    moveCall    `cmd:"" help:"Put somebody else in the place of one party." group:"calls on a server:"`

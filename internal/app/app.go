@@ -29,6 +29,7 @@ import (
 	"callcontroller/internal/httpapi/legacy"
 	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/journal"
+	"callcontroller/internal/ladder"
 	"callcontroller/internal/media"
 	"callcontroller/internal/policy"
 	"callcontroller/internal/recorder"
@@ -81,6 +82,7 @@ type App struct {
 	wheel     *timing.Wheel
 	ua        *dialog.UA
 	transport *transport.Layer
+	ladder    *ladder.Ladder // nil when none is kept
 	sink      *media.Sink
 	own       digest.Credentials // the server's own SIP account
 	engine    *engine.Engine
@@ -208,7 +210,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 		return fmt.Errorf("http: %w", err)
 	}
 	login := a.authenticator()
-	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive, Streams: a.streams()})
+	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive, Streams: a.streams(), Ladder: a.messages()})
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}

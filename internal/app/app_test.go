@@ -33,8 +33,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a sandbox with quick phones: 201 and 202 answer at once.
 func world(t *testing.T) *sandbox.Sandbox {
 	t.Helper()
-	o := sandbox.Options{Domain: "example.test", Listen: "127.0.0.1:0"}
-	for _, name := range []string{"201", "202"} {
+	return worldOf(t, nil, "201", "202")
+}
+
+// worldOf is a sandbox with such phones, whose proxy tells of each message.
+func worldOf(t *testing.T, trace func(sandbox.Traced), names ...string) *sandbox.Sandbox {
+	t.Helper()
+	o := sandbox.Options{Domain: "example.test", Listen: "127.0.0.1:0", Trace: trace}
+	for _, name := range names {
 		o.Users = append(o.Users, sandbox.User{Name: name, Password: secret.New("phone-" + name)})
 		o.Phones = append(o.Phones, sandbox.PhoneOptions{User: name, Behaviour: sandbox.Answers, After: time.Millisecond})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"callcontroller/internal/ladder"
 	"callcontroller/internal/media"
 	"callcontroller/internal/signalling"
 	"callcontroller/internal/sip"
@@ -58,8 +59,11 @@ func (a *App) newUA() {
 	a.transport = transport.New(transport.Config{
 		Net: a.options.Net, Advertise: advertise, Log: a.log, Undelivered: func(data []byte) { a.ua.Undelivered(data) },
 	}, a.receive)
+	if c := a.config.Ladder; c.Bytes > 0 {
+		a.ladder = ladder.New(c.Bytes)
+	}
 	a.ua = dialog.New(dialog.Config{
-		Transport: a.transport, Resolver: &transport.Resolver{}, Wheel: a.wheel, Log: a.log,
+		Transport: a.wire(), Resolver: &transport.Resolver{}, Wheel: a.wheel, Log: a.log,
 		UserAgent: strings.TrimSpace("callcontroller " + a.options.Version),
 		Proxy:     c.Proxy, Domain: c.Domain, Allow: signalling.Methods, StrictSource: c.StrictSource,
 	})
@@ -73,6 +77,9 @@ func (a *App) receive(m *sip.Message, from transport.Source) {
 			a.log.Error("panic while a SIP message was handled", "peer", from.Addr.String(), "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
+	if a.ladder != nil {
+		a.ladder.Received(peerOf(from.Target), m)
+	}
 	a.ua.Receive(m, from)
 }
 
@@ -80,7 +87,7 @@ func (a *App) signaller() *signalling.Signaller {
 	own := a.config.SIP.Account
 	a.own = digest.Credentials{Username: own.Username, Password: own.Password, Realm: a.config.SIP.Realm}
 	return signalling.New(signalling.Config{
-		UA: a.ua, Account: a.account, SinkPort: a.sink.Port(), Wheel: a.wheel, SessionExpires: uint32(a.config.SIP.SessionExpires / time.Second), Sipx: a.config.SIP.Sipx, Log: a.log,
+		UA: a.ua, Account: a.account, SinkPort: a.sink.Port(), Wheel: a.wheel, SessionExpires: uint32(a.config.SIP.SessionExpires / time.Second), Sipx: a.config.SIP.Sipx, Leg: a.legs(), Log: a.log,
 	})
 }
 

@@ -35,6 +35,22 @@ func askJSON(t *testing.T, a *app.App, method, path, body string, out any) int {
 	return resp.StatusCode
 }
 
+// untilState waits for a state of a call, and gives the call.
+func untilState(t *testing.T, a *app.App, id, state string) (c api.Call) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		c = api.Call{}
+		if status := askJSON(t, a, http.MethodGet, "/v1/calls/"+id, "", &c); status != http.StatusOK {
+			t.Fatalf("GET answers %d", status)
+		}
+		if c.State == state {
+			return c
+		}
+	}
+	t.Fatalf("the call stays %s, want %s", c.State, state)
+	return c
+}
+
 // TestCallAsJSON: a call through the real proxy, seen by its name until it is over and
 // then for a while.
 func TestCallAsJSON(t *testing.T) {
@@ -44,26 +60,14 @@ func TestCallAsJSON(t *testing.T) {
 	if status := askJSON(t, a, http.MethodPost, "/v1/calls", `{"caller": "201", "callee": "202", "method": "invite", "metadata": {"ticket": "4711"}}`, &c); status != http.StatusCreated || c.Metadata["ticket"] != "4711" {
 		t.Fatalf("POST answers %d %+v", status, c)
 	}
-	until := func(state string) {
-		t.Helper()
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-			if status := askJSON(t, a, http.MethodGet, "/v1/calls/"+c.ID, "", &c); status != http.StatusOK {
-				t.Fatalf("GET answers %d", status)
-			}
-			if c.State == state {
-				return
-			}
-		}
-		t.Fatalf("the call stays %s, want %s", c.State, state)
-	}
-	until("connected")
+	c = untilState(t, a, c.ID, "connected")
 	if len(c.Legs) != 2 || c.ConnectedAt == nil {
 		t.Errorf("%+v", c)
 	}
 	if status := askJSON(t, a, http.MethodDelete, "/v1/calls/"+c.ID, "", &c); status != http.StatusNoContent {
 		t.Errorf("DELETE answers %d", status)
 	}
-	until("ended")
+	c = untilState(t, a, c.ID, "ended")
 	if c.Outcome == nil || c.Outcome.Result != "completed" || c.Outcome.EndedBy != "agent" || c.EndedAt == nil || c.Metadata["ticket"] != "4711" {
 		t.Errorf("%+v %+v", c, c.Outcome)
 	}

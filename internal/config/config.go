@@ -45,6 +45,7 @@ type Config struct {
 	Drain    Drain
 	Audit    Audit
 	Journal  Journal
+	Ladder   Ladder
 	Webhooks Webhooks
 
 	// Data is the directory for what must outlive the process: the self-signed
@@ -210,6 +211,11 @@ type Journal struct {
 	NATSCA          string      // journal.nats_ca: file of the certificates that sign those of the servers; default: the system's
 }
 
+// Ladder is the SIP messages of recent calls.
+type Ladder struct {
+	Bytes int // ladder.bytes: how much memory they may take in all, at least 1 MiB; default 8 MiB, 0: none are kept
+}
+
 // Drain is the end of the server.
 type Drain struct {
 	Limit time.Duration // drain.limit: from SIGTERM until the calls that still run are hung up; default 30 s
@@ -234,6 +240,7 @@ func Default() Config {
 		Drain:   Drain{Limit: 30 * time.Second},
 		Audit:   Audit{Enabled: true},
 		Journal: Journal{Enabled: true, MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Required: true, Node: "1", Replicas: 1},
+		Ladder:  Ladder{Bytes: 8 << 20},
 	}
 }
 

@@ -115,6 +115,7 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			Enabled: true, MaxAge: 24 * time.Hour, MaxBytes: 5_000_000, NATS: []string{"nats://n1:4222", "tls://n2"}, Node: "east", Replicas: 3,
 			NATSUser: "cc", NATSPassword: secret.New("geheim-n"), NATSCA: "testdata/ca.pem",
 		},
+		Ladder: config.Ladder{Bytes: 2_000_000},
 		Webhooks: config.Webhooks{
 			Hosts:    []config.HostPort{{Host: "hooks.example.com"}, {Host: "10.1.2.3", Port: 8080}},
 			Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, AllowHTTP: true,

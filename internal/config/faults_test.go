@@ -51,6 +51,7 @@ func TestSingleFaults(t *testing.T) {
 			"use https://, or 127.0.0.1, or offer Digest in http.digest, or name the networks that need no password in http.trusted"},
 		{"sip: {domain: a}\nhttp: {digest: [SHA-256, SHA-512-256]}", `:2:26: http.digest "SHA-512-256": must be SHA-256 or MD5`},
 		{"sip: {domain: a}\nhttp: {digest: [MD5, MD5]}", `:2:22: http.digest "MD5": stands in the list before`},
+		{"sip: {domain: a}\nladder: {bytes: 8192}", `:2:17: ladder.bytes "8192": must be at least 1048576 (1 MiB), or 0 for none`},
 		{"sip: {domain: a}\nhttp: {login_failures: -1}", `:2:24: http.login_failures "-1": must be a whole number from 0 to 1000000`},
 		{"sip: {domain: a}\nusers: {file: missing.yaml}", `:2:15: users.file "DIR/missing.yaml": open DIR/missing.yaml: no such file or directory`},
 		{"sip: {domain: a}\nsip.sipx: true\nsip.domain: b", ":3:1: sip.domain: stands here a second time"},

@@ -85,7 +85,7 @@ func (c *Config) fields() []field {
 		one("drain.limit", &c.Drain.Limit, duration),
 		one("audit.enabled", &c.Audit.Enabled, boolean),
 		filePath("audit.file", &c.Audit.File),
-	}, c.Journal.fields(), c.Webhooks.fields())
+	}, c.Journal.fields(), []field{one("ladder.bytes", &c.Ladder.Bytes, memory)}, c.Webhooks.fields())
 }
 
 func one[T any](key string, to *T, parse func(string) (T, error)) field {
@@ -187,6 +187,15 @@ func number(low, high int) func(string) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+// memory reads a number of bytes that is worth it, which may be zero.
+func memory(s string) (int, error) {
+	n, err := number(0, 1<<40)(s)
+	if err == nil && n != 0 && n < 1<<20 {
+		return 0, errors.New("must be at least 1048576 (1 MiB), or 0 for none")
+	}
+	return n, err
 }
 
 func level(s string) (l slog.Level, err error) {

@@ -54,7 +54,7 @@ func (l *line) Restore(c *call.Call, saved []byte, age time.Duration) error {
 		if t.State == call.Terminated {
 			continue
 		}
-		if err := l.restoreLeg(t, legs[t.Leg], age); err != nil {
+		if err := l.restoreLeg(t, c.Sides()[t.Leg].Role, legs[t.Leg], age); err != nil {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (l *line) Restore(c *call.Call, saved []byte, age time.Duration) error {
 
 // restoreLeg makes a leg again. What was saved of the leg is of another INVITE when it is
 // older than this one, which was about to leave then.
-func (l *line) restoreLeg(t call.Tried, saved []byte, age time.Duration) error {
+func (l *line) restoreLeg(t call.Tried, role call.Leg, saved []byte, age time.Duration) error {
 	g := &leg{line: l, which: t.Leg, number: t.Number, first: t.Offer, to: t.Party, sdp: sdp.Leg{Port: l.config.SinkPort}}
 	r := pack.NewReader(saved)
 	if len(saved) > 0 && r.Uint(uint64(t.Number)) == uint64(t.Number) {
@@ -73,6 +73,7 @@ func (l *line) restoreLeg(t call.Tried, saved []byte, age time.Duration) error {
 	if err := r.Err(); err != nil {
 		return fmt.Errorf("restore the %s's leg: %w", t.Leg, err)
 	}
+	l.config.Leg(l.call.ID(), role, g.name().SIPCallID)
 	var err error
 	if g.session, err = l.config.UA.Restore(g.name(), r.Rest(), age, l.account(), g); err != nil {
 		return fmt.Errorf("the %s's leg: %w", t.Leg, err)

@@ -41,14 +41,22 @@ type Config struct {
 	Wheel          *timing.Wheel // for session timers; nil for none
 	// Sipx adds the URI parameters that sipXecs proxies know (CONTRACT 8.1).
 	Sipx bool
-	Log  *slog.Logger
+	// Leg is told of each leg before its first message goes, or is taken up again: of
+	// which call it is, what it is in it, and its Call-ID. Default: nobody is told.
+	Leg func(id call.ID, role call.Leg, sipCallID string)
+	Log *slog.Logger
 }
 
 // Signaller implements engine.Signaller.
 type Signaller struct{ config Config }
 
 // New makes a Signaller.
-func New(c Config) *Signaller { return &Signaller{config: c} }
+func New(c Config) *Signaller {
+	if c.Leg == nil {
+		c.Leg = func(call.ID, call.Leg, string) {}
+	}
+	return &Signaller{config: c}
+}
 
 // Open implements engine.Signaller.
 func (s *Signaller) Open(r *engine.Running) engine.Line {
@@ -95,6 +103,7 @@ func (l *line) Invite(e call.Invite) {
 	l.legs[e.Leg] = g
 	l.mu.Unlock()
 	name := g.name()
+	l.config.Leg(l.call.ID(), l.call.Snapshot().Sides()[e.Leg].Role, name.SIPCallID)
 	l.call.Post(call.Calling{Response: localResponse(e.Leg, name.SIPCallID, 100)})
 	s := l.config.UA.Invite(name, l.account(), g)
 	l.mu.Lock()

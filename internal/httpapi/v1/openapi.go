@@ -45,6 +45,7 @@ func (h *handler) register() *huma.OpenAPI {
 	})
 	h.registerCalls(a)
 	h.registerChanges(a)
+	h.registerLadder(a)
 	h.registerStreams(a.OpenAPI())
 	extensible(schemas)
 	return a.OpenAPI()

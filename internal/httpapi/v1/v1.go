@@ -53,6 +53,12 @@ type Streams interface {
 	OfCall(http.ResponseWriter, *http.Request, auth.Principal, api.Call)
 }
 
+// Ladder has the SIP messages of recent calls.
+type Ladder interface {
+	// Messages gives those of a call that are there, whoever may see it, without secrets.
+	Messages(call string) []api.Message
+}
+
 // Config is what the interface needs. Control, Auth and Keys are set.
 type Config struct {
 	Control Control
@@ -61,6 +67,7 @@ type Config struct {
 	Keys    Keys       // of the field Idempotency-Key
 	Archive Archive    // nil: a call that is over is not found
 	Streams Streams    // nil: there are no events
+	Ladder  Ladder     // nil: there are no SIP messages
 }
 
 // handler answers everything below httpapi.V1Path, and the OpenAPI documents. The body
