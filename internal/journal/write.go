@@ -36,6 +36,7 @@ func (j *Journal) write() {
 // store brings a batch into the log, for as long as it takes. The payload is made in
 // room, and given back to be used again.
 func (j *Journal) store(b *batch, room []byte) []byte {
+	j.survey(j.ctx, b)
 	copies := j.copies(j.ctx)
 	if len(copies)+len(b.items) == 0 {
 		j.queue.drop(b)
