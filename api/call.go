@@ -51,7 +51,7 @@ type Transfer struct {
 
 // Outcome is how a call ended.
 type Outcome struct {
-	Result    string `json:"result" enum:"completed,busy,no_answer,rejected,unreachable,cancelled,timeout,failed,unknown"`
+	Result    string `json:"result" enum:"completed,busy,no_answer,rejected,unreachable,cancelled,timeout,blocked,failed,unknown"`
 	FailedLeg string `json:"failed_leg,omitempty" enum:"caller,callee,target"`
 	SIPCode   int    `json:"sip_code,omitempty" doc:"SIP status that decided it."`
 	EndedBy   string `json:"ended_by" enum:"caller,callee,target,agent,server"`

@@ -21,6 +21,14 @@ const (
 	CallRefused       = "call.refused"
 )
 
+// EventTypes gives all of them, in that order.
+func EventTypes() []string {
+	return []string{
+		CallCreated, LegTrying, LegRinging, LegEarlyMedia, LegAnswered, LegHeld, LegResumed, LegEnded, CallConnected, CallHandedOff,
+		TransferStarted, TransferSucceeded, TransferFailed, CallEnded, CallRefused,
+	}
+}
+
 // Event is one change of a call.
 type Event struct {
 	ID   string    `json:"id" doc:"Place in the stream of all events: Last-Event-ID resumes behind it."`

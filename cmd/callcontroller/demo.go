@@ -55,7 +55,7 @@ func (d *demo) Run(out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx))) }()
 
 	story.intro(server)
-	client := newClient(story, server.HTTP()[0])
+	client := newCurl(story, server.HTTP()[0])
 	defer client.http.CloseIdleConnections()
 	for _, act := range []func(context.Context) error{client.placeCall, client.transferCall} {
 		switch err := act(ctx); {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -34,12 +35,15 @@ func (f *configFlags) loadBy(load func(string, []string, map[string]string) (*co
 	return c, err
 }
 
-// environment is the process environment without the variable that is a flag of the
-// command line and no key of the configuration.
+// notKeys are the variables that are flags of the command line and no keys of the
+// configuration.
+var notKeys = []string{"CALLCONTROLLER_CONFIG", envServer, envUser, envPIN, envToken, envCA, envInsecure}
+
+// environment is the process environment without those.
 func environment() []string {
 	var kept []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "CALLCONTROLLER_CONFIG=") {
+		if name, _, _ := strings.Cut(v, "="); !slices.Contains(notKeys, name) {
 			kept = append(kept, v)
 		}
 	}
@@ -50,7 +54,7 @@ type serve struct {
 	configFlags
 }
 
-// Run runs the server until SIGTERM or SIGINT; SIGHUP reads the users anew.
+// Run runs the server until SIGTERM or SIGINT; SIGHUP reads users, policy and tokens anew.
 func (s *serve) Run() error {
 	cfg, err := s.load()
 	if err != nil {
@@ -85,10 +89,10 @@ func (s *serve) Run() error {
 
 func reload(a *app.App, log *slog.Logger) {
 	if err := a.Reload(); err != nil {
-		log.Error("users not reloaded: the old ones stay in force", "error", err)
+		log.Error("not reloaded: what has a mistake stays in force as it was", "error", err)
 		return
 	}
-	log.Info("users reloaded")
+	log.Info("users, policy and tokens reloaded")
 }
 
 // newLog makes the log: text on a terminal, else one JSON object a line, unless the

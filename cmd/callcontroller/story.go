@@ -85,21 +85,21 @@ func outline(m *sip.Message) string {
 	return text
 }
 
-// client does what curl does on the command lines that are printed.
-type client struct {
+// curl does what that program does on the command lines that are printed.
+type curl struct {
 	*story
 	http *http.Client
 	base string // URL of the interface
 }
 
-func newClient(s *story, https string) *client {
-	return &client{story: s, base: https + "/callcontroller/", http: &http.Client{Transport: &http.Transport{
+func newCurl(s *story, https string) *curl {
+	return &curl{story: s, base: https + "/callcontroller/", http: &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // It is curl's -k: our own certificate, on loopback.
 	}}}
 }
 
 // placeCall does what the first two curl lines of the README do, and prints what comes.
-func (c *client) placeCall(ctx context.Context) error {
+func (c *curl) placeCall(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, callLimit)
 	defer stop()
 	if err := c.post(ctx, "201/202"); err != nil {
@@ -109,7 +109,7 @@ func (c *client) placeCall(ctx context.Context) error {
 }
 
 // transferCall places a call in which the server stays, and gives it to a third phone.
-func (c *client) transferCall(ctx context.Context) error {
+func (c *curl) transferCall(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, callLimit)
 	defer stop()
 	c.print("\nNow a call that the server stays in, and its transfer to 207.\n\n")
@@ -127,7 +127,7 @@ func (c *client) transferCall(ctx context.Context) error {
 }
 
 // post prints a POST as curl does it, and does it.
-func (c *client) post(ctx context.Context, path string) error {
+func (c *curl) post(ctx context.Context, path string) error {
 	c.print("$ curl -k -X POST -u 201:" + demoPIN + ` "` + c.base + path + "\"\n")
 	c.mu.Lock()
 	c.begin = time.Now()
@@ -137,7 +137,7 @@ func (c *client) post(ctx context.Context, path string) error {
 }
 
 // show asks until the document is what is awaited, and prints it.
-func (c *client) show(ctx context.Context, path string, awaited func(document string) bool) error {
+func (c *curl) show(ctx context.Context, path string, awaited func(document string) bool) error {
 	document, err := follow(ctx, c.http, c.base+path, awaited)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -24,15 +25,19 @@ import (
 	"callcontroller/internal/directory/file"
 	"callcontroller/internal/engine"
 	"callcontroller/internal/httpapi"
+	"callcontroller/internal/httpapi/events"
 	"callcontroller/internal/httpapi/legacy"
 	v1 "callcontroller/internal/httpapi/v1"
+	"callcontroller/internal/journal"
 	"callcontroller/internal/media"
 	"callcontroller/internal/policy"
+	"callcontroller/internal/recorder"
 	"callcontroller/internal/sip/dialog"
 	"callcontroller/internal/sip/digest"
 	"callcontroller/internal/sip/transport"
 	"callcontroller/internal/timing"
 	"callcontroller/internal/tlscert"
+	"callcontroller/internal/token"
 )
 
 // hangupLimit is how long Stop waits for the BYEs of calls that it hangs up: as long
@@ -65,9 +70,14 @@ type App struct {
 	options   Options
 	log       *slog.Logger
 	users     *file.Directory
+	tokens    *token.Store
 	audit     *audit.Log // nil when none is kept
 	policy    *policy.Rules
 	archive   *archive.Archive
+	journal   *journal.Journal // nil when none is kept
+	recorder  *recorder.Recorder
+	events    *events.Handler   // nil without a journal
+	restored  []*engine.Running // until they are resumed
 	wheel     *timing.Wheel
 	ua        *dialog.UA
 	transport *transport.Layer
@@ -88,7 +98,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &App{config: c, options: o, log: o.Log}
-	for _, start := range []func(context.Context) error{a.startUsers, a.startAudit, a.startPolicy, a.startSIP, a.startCalls, a.startHTTP} {
+	for _, start := range []func(context.Context) error{a.startUsers, a.startTokens, a.startAudit, a.startPolicy, a.startJournal, a.startUA, a.startCalls, a.restore, a.startSIP, a.startHTTP, a.startWebhooks} {
 		if err := start(ctx); err != nil {
 			if undo := a.cleanups.run(context.WithoutCancel(ctx)); undo != nil {
 				a.log.Error("clean-up after a failed start", "error", undo)
@@ -97,7 +107,7 @@ func Start(ctx context.Context, c *config.Config, o Options) (*App, error) {
 		}
 	}
 	a.ready.Store(true)
-	a.log.Info("ready", "http", a.HTTP(), "sip", a.SIP(), "domain", c.SIP.Domain, "users", a.users.Len())
+	a.log.Info("ready", "http", a.HTTP(), "sip", a.SIP(), "domain", c.SIP.Domain, "users", a.users.Len(), "tokens", a.tokens.Len())
 	return a, nil
 }
 
@@ -125,6 +135,13 @@ func (a *App) startUsers(context.Context) (err error) {
 	}
 	for _, note := range a.users.Notes() {
 		a.log.Warn(note)
+	}
+	return nil
+}
+
+func (a *App) startTokens(context.Context) (err error) {
+	if a.tokens, err = token.Open(a.config.TokensFile(), a.log); err != nil {
+		return fmt.Errorf("tokens.file: %w", err)
 	}
 	return nil
 }
@@ -164,10 +181,11 @@ func policyOf(c *config.Config) policy.Config {
 func (a *App) startCalls(context.Context) error {
 	a.engine = engine.New(a.signaller(), a.wheel, a.log)
 	a.archive = archive.New(archived, archivedFor)
-	a.engine.Record(a.archive)
+	a.recorder = recorder.New(a.store(), a.archive, a.wheel, a.log)
+	a.engine.Record(a.recorder)
 	a.control = control.New(control.Config{
 		Engine: a.engine, Wheel: a.wheel, Directory: a.users, Domain: a.config.SIP.Domain, Log: a.log, Audit: a.audit,
-		Policy: a.policy, MaxRate: a.config.Limits.Rate,
+		Policy: a.policy, Journal: a.mustWrite(), Refused: a.recorder.Refused, MaxRate: a.config.Limits.Rate,
 		Hosts:    policy.NewHosts(a.config.SIP.Domain, hostList(a.config.Policy.Hosts)),
 		FirstRow: a.config.Compat.FirstRow, ReferDelay: a.config.Refer.Delay, NotifyTimeout: a.config.Refer.NotifyTimeout, ReferLimit: a.config.Refer.Limit,
 		Fallback: a.config.Refer.Fallback == config.FallbackInvite, MaxDuration: a.config.Limits.Duration, KeepAlive: a.config.SIP.KeepAlive, Automatic: a.config.SIP.Automatic, MaxRing: a.config.HTTP.MaxTimeout,
@@ -190,14 +208,14 @@ func (a *App) startHTTP(ctx context.Context) error {
 		return fmt.Errorf("http: %w", err)
 	}
 	login := a.authenticator()
-	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: v1.NewMemoryKeys(keyRoom), Archive: a.archive})
+	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive, Streams: a.streams()})
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
 	a.http = httpapi.New(httpapi.Config{
-		Log: a.log, Cert: cert, Ready: a.ready.Load, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
+		Log: a.log, Cert: cert, Ready: a.unready, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
 		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
-		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress,
+		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress, OnStop: a.endStreams,
 	})
 	a.cleanups.push("HTTP", a.stopHTTP)
 	for _, l := range a.config.HTTP.Listen {
@@ -209,11 +227,12 @@ func (a *App) startHTTP(ctx context.Context) error {
 }
 
 // authenticator asks in the order in which clients should choose: most take the first
-// challenge that they know (RFC 7616 section 3.7).
+// challenge that they know (RFC 7616 section 3.7). A token stands in front since Bearer is
+// asked of those only who came with one.
 func (a *App) authenticator() auth.Authenticator {
 	h := a.config.HTTP
 	c := auth.Config{Realm: a.config.SIP.Realm, Users: a.users, Guard: auth.NewGuard(h.LoginFailures)}
-	return auth.Chain{auth.NewTrusted(h.Trusted), auth.NewDigest(c, h.Digest, h.DigestLegacy), auth.NewBasic(c)}
+	return auth.Chain{auth.NewTrusted(h.Trusted), auth.NewBearer(c, a.tokens), auth.NewDigest(c, h.Digest, h.DigestLegacy), auth.NewBasic(c)}
 }
 
 func (a *App) stopHTTP(ctx context.Context) error {
@@ -241,16 +260,24 @@ func (a *App) certificate() (tls.Certificate, error) {
 	return cert, err
 }
 
-// Reload reads users and policy anew, and goes on in a new audit file if the old was
-// moved away. On an error the old ones stay in force.
+// Reload reads users, policy and tokens anew, and goes on in a new audit file if the old
+// was moved away. On an error the old ones stay in force; a mistake in the tokens does not
+// keep the users back.
 func (a *App) Reload() error {
 	if err := a.audit.Reopen(); err != nil {
 		return fmt.Errorf("audit.file: %w", err)
 	}
-	if err := a.reread(); err != nil {
+	if err := errors.Join(a.reread(), a.rereadTokens()); err != nil {
 		return err
 	}
 	a.audit.Record(audit.Entry{Event: audit.Reloaded})
+	return nil
+}
+
+func (a *App) rereadTokens() error {
+	if err := a.tokens.Reload(); err != nil {
+		return fmt.Errorf("tokens.file: %w", err)
+	}
 	return nil
 }
 

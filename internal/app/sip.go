@@ -16,11 +16,22 @@ import (
 	"callcontroller/internal/timing"
 )
 
-// startSIP starts the timers, the transports, the user agent and the sink.
-func (a *App) startSIP(ctx context.Context) error {
+// startUA starts the timers, the user agent and the sink. Nothing is received yet.
+func (a *App) startUA(ctx context.Context) error {
 	a.wheel = timing.New()
 	a.cleanups.push("timers", func(context.Context) error { a.wheel.Close(); return nil })
 	a.newUA()
+	sink, err := media.Open(ctx, a.config.Media.Port)
+	if err != nil {
+		return err
+	}
+	a.sink = sink
+	a.cleanups.push("media sink", func(context.Context) error { return sink.Close() })
+	return nil
+}
+
+// startSIP starts the transports, and lets the calls go on that were restored.
+func (a *App) startSIP(ctx context.Context) error {
 	a.cleanups.push("SIP", func(context.Context) error { return a.transport.Close() })
 	for _, l := range a.config.SIP.Listen {
 		p, ok := transport.ParseProtocol(l.Scheme)
@@ -33,12 +44,7 @@ func (a *App) startSIP(ctx context.Context) error {
 		}
 		a.sip = append(a.sip, addr)
 	}
-	sink, err := media.Open(ctx, a.config.Media.Port)
-	if err != nil {
-		return err
-	}
-	a.sink = sink
-	a.cleanups.push("media sink", func(context.Context) error { return sink.Close() })
+	a.resume()
 	return nil
 }
 

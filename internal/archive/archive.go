@@ -1,23 +1,26 @@
-// Package archive keeps calls that are over for a while, in memory, so that whoever has
-// placed one by the JSON interface learns how it ended. It starts no goroutine: what is
-// too old is forgotten when the next call ends.
+// Package archive shows calls that are over, so that whoever has placed one by the JSON
+// interface learns how it ended: for a while from memory, and for as long as the journal
+// keeps them from there, if there is one. It starts no goroutine: what is too old is
+// forgotten when the next call ends.
 package archive
 
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callcontroller/api"
 	"callcontroller/internal/call"
 	"callcontroller/internal/chronicle"
-	"callcontroller/internal/engine"
 )
 
-// Archive has the last calls that are over. It is an engine.Recorder. Use New.
+// Archive has the last calls that have ended. Use New.
 type Archive struct {
 	most int
 	age  time.Duration
+
+	known atomic.Pointer[known] // nil without Open
 
 	mu    sync.Mutex
 	byID  map[call.ID]*call.Call
@@ -29,11 +32,8 @@ func New(most int, age time.Duration) *Archive {
 	return &Archive{most: most, age: age, byID: map[call.ID]*call.Call{}}
 }
 
-// Changed implements engine.Recorder.
-func (a *Archive) Changed(_ *engine.Running, old, c *call.Call) {
-	if c.State != call.Ended || old.State == call.Ended {
-		return
-	}
+// Add takes in a call that has just ended. It must not be changed any more.
+func (a *Archive) Add(c *call.Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.byID[c.ID] = c
@@ -56,14 +56,17 @@ func (a *Archive) forget(now call.Stamp) {
 }
 
 // Find gives a call that is over, or false when there is none (any more).
-func (a *Archive) Find(_ context.Context, id call.ID) (api.Call, bool) {
+func (a *Archive) Find(ctx context.Context, id call.ID) (api.Call, bool) {
 	a.mu.Lock()
 	c, ok := a.byID[id]
 	a.mu.Unlock()
-	if !ok || c.Ended < call.StampOf(time.Now().Add(-a.age)) {
-		return api.Call{}, false
+	if ok && c.Ended >= call.StampOf(time.Now().Add(-a.age)) {
+		found := chronicle.CallOf(c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false })
+		found.Legs = nil // Whatever is left of them only waits to be confirmed.
+		return found, true
 	}
-	found := chronicle.CallOf(c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false })
-	found.Legs = nil // Whatever is left of them only waits to be confirmed.
-	return found, true
+	if k := a.known.Load(); k != nil {
+		return k.find(ctx, id)
+	}
+	return api.Call{}, false
 }

@@ -13,12 +13,9 @@ import (
 // end tells an archive that a call has ended now.
 func end(a *archive.Archive, id string) {
 	o := &call.Order{Agent: call.Party{User: "201"}, Caller: call.Party{URI: "sip:201@h"}, Callee: call.Party{URI: "sip:202@h"}}
-	old := call.New(call.ID(id), o)
-	c := old
+	c := call.New(call.ID(id), o)
 	c.State, c.Ended, c.Outcome = call.Ended, call.StampOf(time.Now()), call.Outcome{Result: call.Busy, SIPCode: 486, EndedBy: call.ByCaller}
-	a.Changed(nil, &old, &c)
-	over := c
-	a.Changed(nil, &c, &over) // its last leg has gone
+	a.Add(&c)
 }
 
 func TestFind(t *testing.T) {

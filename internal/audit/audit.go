@@ -27,7 +27,7 @@ const (
 	LoginRefused    = "login.refused"
 	CallHungUp      = "call.hung_up"   // by its name
 	StatusRefused   = "status.refused" // a look at somebody else's call
-	Reloaded        = "reloaded"       // users and policy
+	Reloaded        = "reloaded"       // users, policy and tokens
 )
 
 // refusalsPerSecond is how many refused log-ins have a line of their own; more are
@@ -41,6 +41,7 @@ type Entry struct {
 	User    string     `json:"user,omitempty"`    // who has logged in, or tried to
 	Admin   bool       `json:"admin,omitempty"`   // who may act for all
 	Trusted bool       `json:"trusted,omitempty"` // came from a trusted network, without a password
+	Token   string     `json:"token,omitempty"`   // the ID of the token by which he has logged in; "" for none
 	Source  netip.Addr `json:"source,omitzero"`   // the address of the client
 	Agent   string     `json:"agent,omitempty"`   // on whose behalf
 	Calling string     `json:"calling,omitempty"`

@@ -16,15 +16,23 @@ import (
 
 	"callcontroller/internal/directory"
 	"callcontroller/internal/secret"
+	"callcontroller/internal/token"
 )
 
 // Principal is who sends a request.
 type Principal struct {
-	Name    string     // of the user, never an alias; "" for a trusted peer, which has shown no credentials
-	Trusted bool       // a peer in a trusted network; it may act for any user
-	Admin   bool       // may act for any user
-	Source  netip.Addr // of the client; set by who has asked, no Authenticator does
+	// Name is that of the user, never an alias; "" for a trusted peer, which has shown no
+	// credentials, and for a token that is no user's.
+	Name    string
+	Trusted bool        // a peer in a trusted network; it may act for any user
+	Admin   bool        // may act for any user
+	Token   string      // the ID of the token by which it has logged in; "" for none
+	Scopes  token.Scope // of that token
+	Source  netip.Addr  // of the client; set by who has asked, no Authenticator does
 }
+
+// Has tells whether the principal has all of those scopes. Who needs no token has all.
+func (p Principal) Has(scopes token.Scope) bool { return p.Token == "" || p.Scopes.Has(scopes) }
 
 // The errors of an Authenticator. Why credentials are refused is told to nobody: an
 // unknown user, a wrong PIN, a user without a PIN and one who is disabled must look the
@@ -41,7 +49,15 @@ var (
 	// ErrInsecure: on this connection no credentials are taken. The answer is 403
 	// without a challenge, which would invite the client to send a password in the clear.
 	ErrInsecure = errors.New("Basic authentication needs HTTPS")
+	// ErrInsecureToken is ErrInsecure for a token.
+	ErrInsecureToken error = insecure("a token needs HTTPS; others may have read this one on its way: revoke it")
 )
+
+// insecure is an ErrInsecure in other words.
+type insecure string
+
+func (e insecure) Error() string      { return string(e) }
+func (insecure) Is(target error) bool { return target == ErrInsecure }
 
 // Authenticator knows one kind of credentials.
 type Authenticator interface {
@@ -92,13 +108,14 @@ func (c Chain) Authenticate(r *http.Request) (Principal, error) {
 }
 
 func (c Chain) answerable(r *http.Request, err error) error {
+	unsafe, challenged := errors.Is(err, ErrInsecure), len(c.Challenge(r, err)) > 0
 	switch {
-	case len(c.Challenge(r, err)) == 0:
-		return ErrInsecure
-	case errors.Is(err, ErrInsecure):
+	case unsafe && challenged:
 		return ErrRefused
+	case unsafe || challenged:
+		return err
 	}
-	return err
+	return ErrInsecure
 }
 
 // Challenge gives the challenges of all kinds that can be used on this request.

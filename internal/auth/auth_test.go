@@ -224,13 +224,13 @@ func TestZ01Z02HeadersDoNotMakeAPeerTrusted(t *testing.T) {
 	}
 }
 
-// token stands for a kind of credentials that comes later.
-type token struct{ err error }
+// robot stands for a kind of credentials that comes later.
+type robot struct{ err error }
 
-func (a token) Authenticate(*http.Request) (auth.Principal, error) {
+func (a robot) Authenticate(*http.Request) (auth.Principal, error) {
 	return auth.Principal{Name: "robot"}, a.err
 }
-func (a token) Challenge(*http.Request, error) []string { return []string{"Bearer"} }
+func (a robot) Challenge(*http.Request, error) []string { return []string{"Bearer"} }
 
 func TestChainOfSeveralKinds(t *testing.T) {
 	for _, tt := range []struct {
@@ -247,7 +247,7 @@ func TestChainOfSeveralKinds(t *testing.T) {
 		{"nobody's", auth.ErrMissing, nil, "", auth.ErrMissing},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := auth.Chain{token{tt.first}, auth.NewBasic(config(people))}
+			c := auth.Chain{robot{tt.first}, auth.NewBasic(config(people))}
 			r := request(overTLS, stranger, tt.header)
 			got, err := c.Authenticate(r)
 			if got.Name != tt.want || !errors.Is(err, tt.err) {

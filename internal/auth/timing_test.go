@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func BenchmarkZ11Refusals(b *testing.B) {
 		d := auth.NewDigest(config(u), both, false)
 		nonce := parameter(d.Challenge(nil, nil)[0], "nonce")
 		b.Run("Digest/"+name, func(b *testing.B) {
-			compare(b, d, func(name string, i int) string {
+			compare(b, d, logins, func(name string, i int) string {
 				return answer{
 					username: name, pin: "wrong", realm: "lab.test", algorithm: "SHA-256", qop: "auth",
 					Proof: rfc7616.Proof{Auth: true, Nonce: nonce, NC: fmt.Sprintf("%08x", i+1), CNonce: "c", Method: http.MethodPost, URI: target},
@@ -42,18 +43,30 @@ func BenchmarkZ11Refusals(b *testing.B) {
 			})
 		})
 		b.Run("Basic/"+name, func(b *testing.B) {
-			compare(b, auth.NewBasic(config(u)), func(name string, _ int) string { return basic(name + ":wrong").Get("Authorization") })
+			compare(b, auth.NewBasic(config(u)), logins, func(name string, _ int) string { return basic(name + ":wrong").Get("Authorization") })
 		})
 	}
 }
 
-func compare(b *testing.B, a auth.Authenticator, header func(name string, i int) string) {
+// logins are names that are refused with a wrong PIN, each for another reason.
+var logins = map[string]string{"wrong": "201", "unknown": "999", "disabled": "205", "noPIN": "203"}
+
+// BenchmarkZ11Tokens does the same for tokens: a wrong one is one that nobody has.
+func BenchmarkZ11Tokens(b *testing.B) {
+	lab := newTokens()
+	bearer := auth.NewBearer(config(people), lab)
+	compare(b, bearer, map[string]string{
+		"wrong": "cct_" + strings.Repeat("a", 39), "expired": lab.expired(), "disabled": lab.of("205"), "removed": lab.of("999"), "alias": lab.of("alice"),
+		"mistyped": lab.of("201")[:42] + "b", "short": "x",
+	}, func(text string, _ int) string { return "Bearer " + text })
+}
+
+func compare(b *testing.B, a auth.Authenticator, kinds map[string]string, header func(what string, i int) string) {
 	b.Helper()
-	names := map[string]string{"wrong": "201", "unknown": "999", "disabled": "205", "noPIN": "203"}
 	for b.Loop() {
 		took := map[string][]time.Duration{}
 		for i := range tries {
-			for kind, name := range names {
+			for kind, name := range kinds {
 				r := request(overTLS, stranger, authorization(header(name, i)))
 				r.RequestURI = target
 				begin := time.Now()
@@ -65,7 +78,7 @@ func compare(b *testing.B, a auth.Authenticator, header func(name string, i int)
 			}
 		}
 		wrong := median(took["wrong"])
-		for kind := range names {
+		for kind := range kinds {
 			if kind != "wrong" {
 				b.ReportMetric(100*(float64(median(took[kind]))/float64(wrong)-1), kind+"-%")
 			}

@@ -29,10 +29,12 @@ type side struct {
 	party      *Party
 	state      LegState
 	offer      Offer
-	retried    bool // the INVITE was sent with the other offer too
-	cancelling bool // a CANCEL was asked for
-	bye        bool // our BYE was sent
-	owed       bool // a 2xx has come and has no ACK yet
+	number     uint8 // of the INVITE, see Invite
+	retried    bool  // the INVITE was sent with the other offer too
+	cancelling bool  // a CANCEL was asked for
+	bye        bool  // our BYE was sent
+	owed       bool  // a 2xx has come and has no ACK yet
+	media      bool  // the phone has media for us before it answers
 }
 
 // calling tells that the INVITE of the leg has no final response.

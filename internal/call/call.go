@@ -79,6 +79,7 @@ const (
 	Unreachable Result = "unreachable" // a party is unknown or has no phone
 	Cancelled   Result = "cancelled"   // given up before both were put together
 	TimedOut    Result = "timeout"     // no response, or a limit was reached
+	Blocked     Result = "blocked"     // a rule or limit of the server's refused it: nothing was sent
 	Failed      Result = "failed"      // anything else
 	Unknown     Result = "unknown"     // the phone never told how it went
 )
@@ -157,8 +158,9 @@ type Order struct {
 	ConfPIN string
 	// ReferredBy is the URI of Referred-By (RFC 3892).
 	ReferredBy string
-	Subject    string // of the first INVITE, "" for none
-	Placed     Stamp  // when it was asked for
+	Subject    string        // of the first INVITE, "" for none
+	Placed     Stamp         // when it was asked for
+	Keep       time.Duration // how long from then on the call is remembered, and in any case until it is over
 
 	*Limits
 	*Wishes // nil for none
@@ -246,8 +248,9 @@ type Call struct {
 	Connected Stamp // when both parties were put together; 0 before
 	Ended     Stamp // 0 before; both are set by who runs the call
 
-	flow   referFlow
-	bridge *bridge // of INVITE mode; what it points to is never changed
+	invites uint8 // how many INVITEs were sent, those inside dialogs not counted
+	flow    referFlow
+	bridge  *bridge // of INVITE mode; what it points to is never changed
 }
 
 // New makes a call that waits for its Start.

@@ -47,10 +47,11 @@ const (
 type (
 	// Invite calls the party of a leg, as the agent.
 	Invite struct {
-		Leg   Leg
-		Offer Offer
-		To    *Party // nil for the calling party of the order
-		From  Leg    // of OfferPeer
+		Leg    Leg
+		Number uint8 // counts those of the call: no two have the same name in SIP
+		Offer  Offer
+		To     *Party // nil for the calling party of the order
+		From   Leg    // of OfferPeer
 	}
 	// Cancel gives up the leg's INVITE.
 	Cancel struct {

@@ -19,11 +19,13 @@ func (m *machine) legFailed(r Response, by string) {
 			o.Result = TimedOut
 		}
 	}
-	if r.Leg == m.bridge.target {
+	switch r.Leg {
+	case m.bridge.target:
 		m.transferFailed(o)
-		return
+	case m.bridge.caller, m.bridge.callee:
+		m.finish(o, Cause{r.Status, clip(fragPhrase(r.Line), maxCauseText)})
+	default: // A target that was given up: the parties talk.
 	}
-	m.finish(o, Cause{r.Status, clip(fragPhrase(r.Line), maxCauseText)})
 }
 
 // retryLeg calls once more when the phone did not like the offer: the calling party

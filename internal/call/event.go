@@ -79,7 +79,8 @@ type (
 	// the adapter answers.
 	Progress struct {
 		Response
-		Offer SDP // of a reliable response to an INVITE without SDP: it wants its answer in a Prack (RFC 3262 section 5)
+		Media bool // it says what the phone will send before it answers, such as an announcement
+		Offer SDP  // of a reliable response to an INVITE without SDP: it wants its answer in a Prack (RFC 3262 section 5)
 	}
 	// Answered is the first 2xx to the leg's INVITE.
 	Answered struct {
@@ -158,6 +159,13 @@ type (
 	Hold struct{ Leg Leg }
 	// Resume is the wish to let them talk again.
 	Resume struct{ Leg Leg }
+	// Restored tells a call that Restore has made that its legs can be reached again. What
+	// was asked for and not answered when the process ended is lost.
+	Restored struct {
+		// Unanswered are the legs whose dialog stands without our first ACK: its SDP is lost.
+		Unanswered [NumLegs]bool
+		Talked     time.Duration // since the parties were put together
+	}
 	// Hangup is the wish of a user or of the server (By) to end the call.
 	Hangup struct{ By string }
 )
@@ -183,4 +191,5 @@ func (Gone) event()         {}
 func (TimerFired) event()   {}
 func (Hold) event()         {}
 func (Resume) event()       {}
+func (Restored) event()     {}
 func (Hangup) event()       {}

@@ -35,6 +35,7 @@ const (
 	passing            // the offer of a phone was sent to the other
 	asking             // a phone asked for an offer: so was the other
 	answering          // the other's offer was sent in our 2xx: the answer comes in the ACK
+	interrupted        // what was under way when the process ended, see Restored
 )
 
 // peerOf is the leg whose SDP goes to l.
@@ -109,7 +110,7 @@ func (m *machine) agreed(e Renegotiated) {
 	x := m.bridge.ex
 	usable := e.SDP == GoodSDP || e.SDP == DeadSDP
 	switch x.stage {
-	case none, glare, answering: // Kept out by renegotiated.
+	case none, glare, answering, interrupted: // Kept out by renegotiated.
 	case joining:
 		m.joinAgreed(e, usable)
 	case settling, refreshing, holdingOther:

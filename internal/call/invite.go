@@ -38,6 +38,8 @@ func (m *machine) invite(e Event) {
 		m.bridgeTimer(e.Timer)
 	case Hold, Resume, Transfer, Hangup:
 		m.wished(e)
+	case Restored:
+		m.bridgeRestored(e)
 	}
 }
 
@@ -94,10 +96,11 @@ func (m *machine) stayStart() {
 
 // callLeg calls the party of a side.
 func (m *machine) callLeg(l Leg, s side) {
-	s.state = Trying
+	m.invites++
+	s.state, s.number = Trying, m.invites
 	m.bridge.side[l] = s
 	m.do(StartTimer{Timer: RingTimer, After: m.Order.ringFor(l)})
-	m.do(Invite{Leg: l, Offer: s.offer, To: s.party, From: m.bridge.other(l)})
+	m.do(Invite{Leg: l, Number: s.number, Offer: s.offer, To: s.party, From: m.bridge.other(l)})
 }
 
 // callCallee calls the called party without SDP: its phone makes the offer (RFC
@@ -117,7 +120,7 @@ func (m *machine) canFallBack(status int) bool {
 func (m *machine) fallBack() {
 	m.flow.subscription = concluded
 	m.own()
-	m.bridge.side[Caller] = side{party: &m.Order.Caller, state: Confirmed, offer: m.flow.offer}
+	m.bridge.side[Caller] = side{party: &m.Order.Caller, state: Confirmed, offer: m.flow.offer, number: m.flow.number}
 	m.callCallee()
 }
 
@@ -134,7 +137,7 @@ func (m *machine) legProgress(e Progress) {
 	case r.Status == 100:
 		s.state = max(s.state, Proceeding)
 	default:
-		s.state = Early
+		s.state, s.media = Early, s.media || e.Media
 		m.ringing(r.Leg)
 	}
 	m.fallbackRow(r)

@@ -16,9 +16,11 @@ type referFlow struct {
 	pending      *Outcome // what the call ends with when the CANCEL has worked; nil when none was asked for
 	subscription subscription
 	offer        Offer
-	retried      bool // the INVITE was sent with the other offer too
-	bye          bool // our BYE was sent
-	noRefer      bool // the phone refuses REFER, see Order.Fallback
+	number       uint8 // of the INVITE, see Invite
+	retried      bool  // the INVITE was sent with the other offer too
+	bye          bool  // our BYE was sent
+	noRefer      bool  // the phone refuses REFER, see Order.Fallback
+	media        bool  // the phone has media for us before it answers
 }
 
 // maxCauseText bounds what of a phone's text goes into a Reason field, in bytes.
@@ -56,6 +58,10 @@ func (m *machine) refer(e Event) {
 		m.timerFired(e)
 	case Hangup:
 		m.hangup(e)
+	case Restored:
+		m.referRestored()
+	case Gone:
+		m.referGone(e)
 	}
 }
 
@@ -70,7 +76,13 @@ func (m *machine) start() {
 	}
 	m.State, m.CallerLeg = CallingCaller, Trying
 	m.do(StartTimer{Timer: RingTimer, After: m.Order.RingTimeout})
-	m.do(Invite{Leg: Caller, Offer: m.flow.offer})
+	m.callCaller()
+}
+
+func (m *machine) callCaller() {
+	m.invites++
+	m.flow.number = m.invites
+	m.do(Invite{Leg: Caller, Number: m.invites, Offer: m.flow.offer})
 }
 
 // callingNow writes the row that old clients want to see at once: one that finds an
@@ -97,6 +109,7 @@ func (m *machine) progress(e Progress) {
 		}
 	default:
 		m.State, m.CallerLeg = CallerRinging, Early
+		m.flow.media = m.flow.media || e.Media
 	}
 }
 
@@ -158,7 +171,7 @@ func (m *machine) retryOtherOffer(status int) bool {
 	m.flow.offer, m.flow.retried = m.flow.offer.other(), true
 	m.State, m.CallerLeg = CallingCaller, Trying
 	m.do(Release{Caller})
-	m.do(Invite{Leg: Caller, Offer: m.flow.offer})
+	m.callCaller()
 	return true
 }
 

@@ -5,6 +5,7 @@ type Side struct {
 	Role  Leg    // what the side is now: a transfer changes it
 	Party *Party // nil for a side that was never called
 	State LegState
+	Media bool // it has had media for us before it answered
 	Held  bool // see Hold
 }
 
@@ -15,7 +16,7 @@ func (c *Call) Sides() [NumLegs]Side {
 	b := c.bridge
 	if b == nil {
 		if all[Caller].State = c.CallerLeg; c.CallerLeg != Idle {
-			all[Caller].Party = &c.Order.Caller
+			all[Caller].Party, all[Caller].Media = &c.Order.Caller, c.flow.media
 		}
 		return all
 	}
@@ -25,7 +26,7 @@ func (c *Call) Sides() [NumLegs]Side {
 		if s.bye || s.cancelling && s.calling() {
 			state = Terminated // It only remains to be heard of.
 		}
-		all[l] = Side{Role: b.role(l), Party: s.party, State: state, Held: b.held && state == Confirmed && l != b.target}
+		all[l] = Side{Role: b.role(l), Party: s.party, State: state, Media: s.media, Held: b.held && state == Confirmed && l != b.target}
 	}
 	return all
 }

@@ -191,6 +191,9 @@ func checkStay(t *rapid.T, before, after Call, e Event) {
 	if after.State == Ended && after.Outcome.Result == "" {
 		t.Fatalf("%T ended the call without a result", e)
 	}
+	if r, ok := e.(Rejected); ok && before.State == Connected && r.Leg == before.bridge.free() && after.State != Connected {
+		t.Fatalf("the end of a target that was given up made the call %s", after.State)
+	}
 	for _, d := range after.Dialogs() {
 		if d.Party == nil {
 			t.Fatalf("%T made a leg without a party", e)

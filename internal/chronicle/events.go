@@ -40,21 +40,24 @@ func legChanges(old, s *call.Side, list []Change) []Change {
 		}
 		list = append(list, Change{kind, role})
 	}
+	if s.State == call.Early && s.Media && !old.Media {
+		list = append(list, Change{api.LegEarlyMedia, role})
+	} else if s.State == call.Early && old.State != call.Early {
+		list = append(list, Change{api.LegRinging, role})
+	}
 	if old.State == s.State {
 		return list
 	}
 	switch s.State {
 	case call.Trying:
 		list = append(list, Change{api.LegTrying, role})
-	case call.Early:
-		list = append(list, Change{api.LegRinging, role})
 	case call.Confirmed:
 		list = append(list, Change{api.LegAnswered, role})
 	case call.Terminated:
 		if old.State != call.Idle {
 			list = append(list, Change{api.LegEnded, old.Role.String()})
 		}
-	case call.Idle, call.Proceeding: // Nothing that anybody could hear.
+	case call.Idle, call.Proceeding, call.Early: // Nothing that anybody could hear, or told above.
 	}
 	return list
 }

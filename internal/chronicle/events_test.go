@@ -61,6 +61,11 @@ func TestChangesOfCalls(t *testing.T) {
 		},
 		{"stay and hang up", call.ByStay, append(stay[:len(stay):len(stay)], call.HungUp{Leg: call.Callee}, call.Released{Leg: call.Caller}), staying + ", call.leg.ended caller, call.leg.ended callee, call.ended"},
 		{
+			"early media", call.ByStay,
+			[]call.Event{call.Start{}, call.Progress{Response: on(call.Caller, 180)}, call.Progress{Response: on(call.Caller, 183), Media: true}, call.Progress{Response: on(call.Caller, 183), Media: true}},
+			"call.created, call.leg.trying caller, call.leg.ringing caller, call.leg.early_media caller",
+		},
+		{
 			"transfer", call.ByStay, append(stay[:len(stay):len(stay)], call.Transfer{Leg: call.Caller, Target: &call.Party{URI: "sip:204@example.com"}}, call.Progress{Response: on(call.Target, 180)},
 				call.Rejected{Response: on(call.Target, 486)}),
 			staying + ", call.leg.trying target, call.transfer.started, call.leg.ringing target, call.leg.ended target, call.transfer.failed",

@@ -11,8 +11,10 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"callcontroller/internal/config/source"
@@ -30,18 +32,20 @@ type Faults = source.Faults //nolint:errname // a list of faults, which is an er
 
 // Config is all that can be configured. It is read-only once it is loaded.
 type Config struct {
-	SIP     SIP
-	Media   Media
-	Log     Log
-	HTTP    HTTP
-	Users   Users
-	Policy  Policy
-	Refer   Refer
-	Compat  Compat
-	Limits  Limits
-	Drain   Drain
-	Audit   Audit
-	Journal Journal
+	SIP      SIP
+	Media    Media
+	Log      Log
+	HTTP     HTTP
+	Users    Users
+	Tokens   Tokens
+	Policy   Policy
+	Refer    Refer
+	Compat   Compat
+	Limits   Limits
+	Drain    Drain
+	Audit    Audit
+	Journal  Journal
+	Webhooks Webhooks
 
 	// Data is the directory for what must outlive the process: the self-signed
 	// certificate, the journal. Default "data".
@@ -135,6 +139,11 @@ type Users struct {
 	Inline []directory.User // users: complete, with their defaults
 }
 
+// Tokens is where bearer tokens are kept.
+type Tokens struct {
+	File string // tokens.file: path of a JSON file, which need not be there; default "": tokens.json in the data directory
+}
+
 // Refer is how long and as whom a call in REFER mode is followed.
 type Refer struct {
 	Delay         time.Duration // refer.delay: from the ACK to the REFER when both pass a proxy, which could swap them; default 50 ms, 0 for none
@@ -189,6 +198,16 @@ type Journal struct {
 	MaxAge   time.Duration // journal.max_age: how long what is over is kept; default 7 days
 	MaxBytes int           // journal.max_bytes: how much of the disk it takes; default 4 GiB
 	Required bool          // journal.required: whether new calls are refused while it cannot be written; default true
+	// NATS are journal.nats: URLs nats://HOST[:PORT] or tls://HOST[:PORT] of the servers on which
+	// it is kept; default none: in this process, in the data directory.
+	NATS            []string
+	Node            string      // journal.node: this server's name among those that keep their journals there; default "1"
+	Replicas        int         // journal.replicas: on how many of the servers each entry is; default 1
+	NATSUser        string      // journal.nats_user: how to log in there, with NATSPassword, or
+	NATSPassword    secret.Text // journal.nats_password
+	NATSToken       secret.Text // journal.nats_token: with a token, or
+	NATSCredentials string      // journal.nats_credentials: with a credentials file of NATS; default none
+	NATSCA          string      // journal.nats_ca: file of the certificates that sign those of the servers; default: the system's
 }
 
 // Drain is the end of the server.
@@ -214,8 +233,13 @@ func Default() Config {
 		Limits:  Limits{Calls: 10_000, Rows: 100},
 		Drain:   Drain{Limit: 30 * time.Second},
 		Audit:   Audit{Enabled: true},
-		Journal: Journal{Enabled: true, MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Required: true},
+		Journal: Journal{Enabled: true, MaxAge: 7 * 24 * time.Hour, MaxBytes: 4 << 30, Required: true, Node: "1", Replicas: 1},
 	}
+}
+
+// TokensFile is the path of the file of tokens.
+func (c *Config) TokensFile() string {
+	return cmp.Or(c.Tokens.File, filepath.Join(c.Data, "tokens.json"))
 }
 
 // Notes are sentences about a loaded configuration that belong in the log: its file

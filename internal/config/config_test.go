@@ -98,22 +98,46 @@ func TestEveryKeyOfTheFile(t *testing.T) {
 			},
 			{Name: "202", Identity: "sales@example.com"},
 		}},
+		Tokens: config.Tokens{File: "testdata/robots.json"},
 		Policy: config.Policy{
 			Hosts:    []config.HostPort{{Host: "gw.example.com"}, {Host: "gw.example.com", Port: 5080}},
 			Timezone: "Europe/Berlin",
 			Default:  policy.Set{Called: policy.Dial{Deny: patterns(t, "00*")}, AtOnce: 5},
 			Users:    map[string]*policy.Set{"201": {Called: policy.Dial{Allow: patterns(t, "*")}, AtOnce: 5, Hours: windows(t, "Mon-Fri 07:00-20:00")}},
 		},
-		Data:    "testdata/state",
-		Refer:   config.Refer{Delay: 20 * time.Millisecond, NotifyTimeout: 5 * time.Second, Limit: 90 * time.Second, Fallback: config.FallbackOff, ReferredBy: config.Caller},
-		Compat:  config.Compat{FirstRow: false},
-		Limits:  config.Limits{Calls: 10, Rate: 50, Rows: 20, Duration: 4 * time.Hour},
-		Drain:   config.Drain{Limit: 500 * time.Millisecond},
-		Audit:   config.Audit{File: "testdata/audit.log"},
-		Journal: config.Journal{MaxAge: 24 * time.Hour, MaxBytes: 5_000_000},
+		Data:   "testdata/state",
+		Refer:  config.Refer{Delay: 20 * time.Millisecond, NotifyTimeout: 5 * time.Second, Limit: 90 * time.Second, Fallback: config.FallbackOff, ReferredBy: config.Caller},
+		Compat: config.Compat{FirstRow: false},
+		Limits: config.Limits{Calls: 10, Rate: 50, Rows: 20, Duration: 4 * time.Hour},
+		Drain:  config.Drain{Limit: 500 * time.Millisecond},
+		Audit:  config.Audit{File: "testdata/audit.log"},
+		Journal: config.Journal{
+			Enabled: true, MaxAge: 24 * time.Hour, MaxBytes: 5_000_000, NATS: []string{"nats://n1:4222", "tls://n2"}, Node: "east", Replicas: 3,
+			NATSUser: "cc", NATSPassword: secret.New("geheim-n"), NATSCA: "testdata/ca.pem",
+		},
+		Webhooks: config.Webhooks{
+			Hosts:    []config.HostPort{{Host: "hooks.example.com"}, {Host: "10.1.2.3", Port: 8080}},
+			Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, AllowHTTP: true,
+			Endpoints: []config.Endpoint{
+				{
+					Name: "crm", URL: "https://hooks.example.com/calls?x=1", Events: []string{"call.connected", "call.ended"}, Agents: []string{"201"},
+					Secret: secret.New("whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltMDE="), Previous: secret.New("whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWlt"),
+				},
+				{Name: "wall_board", URL: "http://10.1.2.3:8080/", Secret: secret.New("whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltZ2VoZWltMDE="), SecretFile: "testdata/hook.secret"},
+			},
+		},
 	}
 	if diff := cmp.Diff(want, got, sameValues); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestTokensFile: it is in the data directory unless the configuration says otherwise.
+func TestTokensFile(t *testing.T) {
+	for text, want := range map[string]string{"": "data/tokens.json", "data: /var/lib/x": "/var/lib/x/tokens.json", "tokens.file: /etc/x.json": "/etc/x.json"} {
+		if c := mustLoad(t, "sip.domain: lab.test\n"+text, nil, nil); c.TokensFile() != want {
+			t.Errorf("%q: %s, want %s", text, c.TokensFile(), want)
+		}
 	}
 }
 
@@ -202,6 +226,7 @@ func TestNoteWhenOthersCanReadSecrets(t *testing.T) {
 		"sip: {domain: lab.test}":                                      0,
 		"sip: {domain: lab.test, account: {username: a, password: b}}": 1,
 		"sip: {domain: lab.test}\nusers: [{name: '201', pin: '1234'}]": 1,
+		"sip: {domain: lab.test}\nwebhooks: {endpoints: [{name: a, url: 'https://h/', secret: whsec_Z2VoZWltZ2VoZWltZ2VoZWltZ2VoZWlt}]}": 1,
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

@@ -27,6 +27,11 @@ func (c *Config) Dump(w io.Writer) error {
 		section := child(root, "policy")
 		section.Content = append(section.Content, users, c.dumpPolicies())
 	}
+	if len(c.Webhooks.Endpoints) > 0 {
+		endpoints := &yaml.Node{Kind: yaml.ScalarNode, Value: "endpoints", LineComment: c.origin(webhookEndpoints)}
+		section := child(root, "webhooks")
+		section.Content = append(section.Content, endpoints, c.dumpEndpoints())
+	}
 	encoder := yaml.NewEncoder(w)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(root); err != nil {

@@ -34,7 +34,8 @@ const (
 	hidden // a secret
 )
 
-// fields lists every key but users, whose list has a form of its own.
+// fields lists every key but those that have a form of their own: users, policy.users
+// and webhooks.endpoints.
 func (c *Config) fields() []field {
 	const all = 1_000_000
 	return slices.Concat([]field{
@@ -66,6 +67,7 @@ func (c *Config) fields() []field {
 		one("http.connections", &c.HTTP.Connections, number(1, all)),
 		one("http.connections_per_address", &c.HTTP.ConnectionsPerAddress, number(1, all)),
 		filePath("users.file", &c.Users.File),
+		filePath("tokens.file", &c.Tokens.File),
 		many("policy.hosts", &c.Policy.Hosts, hostPort),
 		one("policy.timezone", &c.Policy.Timezone, timezone),
 	}, policyFields("policy.default", &c.Policy.Default), []field{
@@ -83,11 +85,7 @@ func (c *Config) fields() []field {
 		one("drain.limit", &c.Drain.Limit, duration),
 		one("audit.enabled", &c.Audit.Enabled, boolean),
 		filePath("audit.file", &c.Audit.File),
-		one("journal.enabled", &c.Journal.Enabled, boolean),
-		one("journal.max_age", &c.Journal.MaxAge, duration),
-		one("journal.max_bytes", &c.Journal.MaxBytes, number(4<<20, 1<<50)),
-		one("journal.required", &c.Journal.Required, boolean),
-	})
+	}, c.Journal.fields(), c.Webhooks.fields())
 }
 
 func one[T any](key string, to *T, parse func(string) (T, error)) field {
@@ -137,13 +135,14 @@ func filePath(key string, to *string) field {
 	return f
 }
 
-func password(key string, to *secret.Text) field {
+func password(key string, to *secret.Text) field { return hiddenText(key, to, checkOf(text)) }
+
+func hiddenText(key string, to *secret.Text, check func(string) error) field {
 	f := one(key, to, func(s string) (secret.Text, error) {
 		if s == secret.Mask {
 			return secret.Text{}, errors.New("is the mask that is printed in the place of a secret, not the secret")
 		}
-		_, err := text(s)
-		return secret.New(s), err
+		return secret.New(s), check(s)
 	})
 	f.kind = hidden
 	return f

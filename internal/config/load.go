@@ -72,6 +72,7 @@ type loader struct {
 	doc    *source.Document // the file, and all faults
 	inline *yaml.Node       // the list under "users"
 	rules  *yaml.Node       // the mapping under "policy.users"
+	hooks  *yaml.Node       // the list under "webhooks.endpoints"
 }
 
 func newLoader(c *Config) *loader {
@@ -113,7 +114,7 @@ func (l *loader) readFile(name string) bool {
 	l.readSection(l.doc.Root(), "", layer)
 	l.merge(layer)
 	_, password := layer["sip.account.password"]
-	if read.Exposed != "" && (password || l.inline != nil) {
+	if read.Exposed != "" && (password || l.inline != nil || l.hooks != nil) {
 		l.config.notes = []string{read.Exposed}
 	}
 	return true
@@ -136,6 +137,9 @@ func (l *loader) readSection(n *yaml.Node, at string, layer map[string]any) {
 			layer[f.Path] = entry{Place: l.doc.Place(f.NameAt)}
 		case f.Path == policyUsers:
 			l.rules = f.Content
+			layer[f.Path] = entry{Place: l.doc.Place(f.NameAt)}
+		case f.Path == webhookEndpoints:
+			l.hooks = f.Content
 			layer[f.Path] = entry{Place: l.doc.Place(f.NameAt)}
 		case !l.isSection(f.Path):
 			l.doc.Fault(f.NameAt, f.Path, "", l.unknown(f.Path))
@@ -205,6 +209,27 @@ func (l *loader) apply() {
 	if e, ok := all[policyUsers].(entry); ok && !source.IsNull(l.rules) {
 		l.config.places[policyUsers] = []source.Place{e.Place}
 		l.applyPolicy(l.rules)
+	}
+	if e, ok := all[webhookEndpoints].(entry); ok && !source.IsNull(l.hooks) {
+		l.config.places[webhookEndpoints] = []source.Place{e.Place}
+		l.applyEndpoints(l.hooks)
+	}
+}
+
+// applyPart reads a mapping that has keys of its own, in the way of those of the whole
+// file.
+func (l *loader) applyPart(n *yaml.Node, at string, fields []field) {
+	inner := &loader{config: l.config, doc: l.doc, fields: map[string]field{}}
+	for _, f := range fields {
+		inner.fields[f.key] = f
+		inner.keys = append(inner.keys, f.key)
+	}
+	layer := map[string]any{}
+	inner.readSection(n, at, layer)
+	for _, key := range inner.keys {
+		if e, ok := layer[key].(entry); ok {
+			inner.applyKey(inner.fields[key], e)
+		}
 	}
 }
 

@@ -61,26 +61,10 @@ func (l *loader) applyPolicy(n *yaml.Node) {
 		set := l.config.Policy.Default
 		users[user.Name] = &set
 		if !source.IsNull(user.Content) {
-			l.userPolicy(user, policyFields(user.Path, &set))
+			l.applyPart(user.Content, user.Path, policyFields(user.Path, &set))
 		}
 	}
 	l.config.Policy.Users = users
-}
-
-// userPolicy reads the keys of one user, in the way of the keys of the whole file.
-func (l *loader) userPolicy(user source.Field, fields []field) {
-	inner := &loader{config: l.config, doc: l.doc, fields: map[string]field{}}
-	for _, f := range fields {
-		inner.fields[f.key] = f
-		inner.keys = append(inner.keys, f.key)
-	}
-	layer := map[string]any{}
-	inner.readSection(user.Content, user.Path, layer)
-	for _, key := range inner.keys {
-		if e, ok := layer[key].(entry); ok {
-			inner.applyKey(inner.fields[key], e)
-		}
-	}
 }
 
 // dumpPolicies gives the rules of single users as YAML has them.

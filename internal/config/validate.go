@@ -14,7 +14,7 @@ import (
 // a configuration made in code can have wrong. The error is Faults, all of them.
 func (c *Config) Validate() error {
 	v := validator{config: c}
-	v.values()
+	v.values(c.fields())
 	v.sip()
 	v.listen("sip.listen", c.SIP.Listen)
 	v.listen("http.listen", c.HTTP.Listen)
@@ -25,6 +25,8 @@ func (c *Config) Validate() error {
 		v.fault("data", 0, "", "must name a directory")
 	}
 	v.users()
+	v.webhooks()
+	v.journal(&c.Journal)
 	return v.faults.Err()
 }
 
@@ -44,8 +46,8 @@ func (v *validator) fault(key string, index int, value, reason string) {
 
 // values checks each value on its own. Those of a file were checked before; this is
 // for a configuration that was made in code.
-func (v *validator) values() {
-	for _, f := range v.config.fields() {
+func (v *validator) values(fields []field) {
+	for _, f := range fields {
 		texts, isList := f.show().([]string)
 		if !isList {
 			texts = []string{fmt.Sprint(f.show())}
@@ -55,7 +57,7 @@ func (v *validator) values() {
 				continue
 			}
 			if err := f.check(text); err != nil {
-				v.fault(f.key, i, text, err.Error())
+				v.fault(f.key, i, printable(f, text), err.Error())
 			}
 		}
 	}

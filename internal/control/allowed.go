@@ -1,6 +1,10 @@
 package control
 
 import (
+	"cmp"
+	"errors"
+	"time"
+
 	"callcontroller/internal/call"
 	"callcontroller/internal/policy"
 )
@@ -32,4 +36,17 @@ func refused(r *policy.Refusal) error {
 		kind = call.Limited
 	}
 	return &call.Error{Kind: kind, Text: r.Text, Rule: r.Rule, RetryAfter: r.RetryAfter}
+}
+
+// tellRefused tells of a call that a rule has refused. What is refused for other reasons is
+// a mistake of who asks, or a trouble of ours, and no call.
+func (c *Control) tellRefused(o *call.Order, id call.ID, err error) {
+	fault, ok := errors.AsType[*call.Error](err)
+	if c.config.Refused == nil || o == nil || !ok || fault.Rule == "" {
+		return
+	}
+	refused := call.New(cmp.Or(id, NewID()), o)
+	refused.State, refused.Ended = call.Ended, call.StampOf(time.Now())
+	refused.Outcome = call.Outcome{Result: call.Blocked, EndedBy: call.ByServer}
+	c.config.Refused(&refused)
 }

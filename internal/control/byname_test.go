@@ -11,6 +11,7 @@ import (
 	"callcontroller/internal/auth"
 	"callcontroller/internal/control"
 	"callcontroller/internal/control/controltest"
+	"callcontroller/internal/token"
 )
 
 // TestZ08AuditByName: who ends or transfers a call that he names is recorded too.
@@ -23,11 +24,17 @@ func TestZ08AuditByName(t *testing.T) {
 	defer log.Close()
 	l := controltest.New(t, func(c *control.Config) { c.Audit = log })
 	id := mustPlace(t, l, user201, beside("202", nil))
-	admin := auth.Principal{Name: "202", Admin: true}
-	_ = l.TransferCall(t.Context(), auth.Principal{Name: "203"}, id, 0, "204")
-	_ = l.TransferCall(t.Context(), admin, id, 0, "204")
+	admin := auth.Principal{Name: "202", Admin: true, Token: "k7d2m4qa", Scopes: token.CallsWrite}
+	reader := auth.Principal{Name: "201", Token: "reader", Scopes: token.CallsRead}
+	_, _ = l.TransferCall(t.Context(), auth.Principal{Name: "203"}, id, 0, "204")
+	_, _ = l.TransferCall(t.Context(), admin, id, 0, "204")
+	_, _ = l.TransferCall(t.Context(), reader, id, 0, "204")
 	if err := l.Hangup(t.Context(), admin, id); err != nil {
 		t.Fatal(err)
+	}
+	writer := auth.Principal{Name: "201", Token: "writer", Scopes: token.CallsWrite}
+	if _, ok, err := l.Status(t.Context(), writer, control.StatusRequest{Calling: "201", Called: string(id)}); ok || err == nil {
+		t.Errorf("%v, %v", ok, err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -38,7 +45,9 @@ func TestZ08AuditByName(t *testing.T) {
 		{`"event":"call.placed"`, `"user":"201"`},
 		{`"event":"transfer.refused"`, `"user":"203"`, `"target":"204"`, `there is no call`},
 		{`"event":"transfer.refused"`, `"user":"202"`, `"target":"204"`, `not connected`},
-		{`"event":"call.hung_up"`, `"user":"202"`, `"admin":true`, `"agent":"201"`, `"called":"202@example.com"`},
+		{`"event":"transfer.refused"`, `"user":"201"`, `"token":"reader"`, `has not the scope calls:write`},
+		{`"event":"call.hung_up"`, `"user":"202"`, `"admin":true`, `"token":"k7d2m4qa"`, `"agent":"201"`, `"called":"202@example.com"`},
+		{`"event":"status.refused"`, `"token":"writer"`, `has not the scope calls:read`},
 	}
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines:\n%s", len(lines), text)

@@ -1,6 +1,6 @@
 // Package control has the use cases: place a call, tell how it stands. It owns the
-// rights (a user acts for himself and nobody else), the checks of what comes from
-// outside, the limits, and the records by which the old interface finds a call
+// rights (a user acts for himself and nobody else, a token within its scopes), the checks of
+// what comes from outside, the limits, and the records by which the old interface finds a call
 // again. It never sends anything itself and knows neither HTTP nor SIP messages:
 // every interface gives it the same requests, and the engine runs the calls.
 //
@@ -39,12 +39,14 @@ type Config struct {
 	Engine    *engine.Engine
 	Wheel     *timing.Wheel
 	Directory Directory
-	Domain    string        // completes a bare name to name@domain
-	Hosts     policy.Hosts  // that may be called
-	Policy    *policy.Rules // who may call whom, when and how often; default: no limits
-	MaxRate   int           // new calls a second; 0 for no limit
-	Log       *slog.Logger  // default: nothing is logged
-	Audit     *audit.Log    // who asked for what; nil for no record
+	Domain    string             // completes a bare name to name@domain
+	Hosts     policy.Hosts       // that may be called
+	Policy    *policy.Rules      // who may call whom, when and how often; default: no limits
+	MaxRate   int                // new calls a second; 0 for no limit
+	Log       *slog.Logger       // default: nothing is logged
+	Refused   func(c *call.Call) // is told of each call that a rule of the policy has refused, as it would have been; nil for nobody
+	Journal   func() error       // tells why no new call may be taken, nil when it may; nil for no journal, or one that may fail
+	Audit     *audit.Log         // who asked for what; nil for no record
 
 	Automatic        []string      // called users who answer without ringing; a "*" at the end stands for any rest
 	Fallback         bool          // see call.Order
@@ -114,8 +116,11 @@ func (c *Control) Drain() {
 	c.draining = true
 }
 
+// journalRetry is when a client may try again that was refused for the journal.
+const journalRetry = 5 * time.Second
+
 // admit hands a new call to the engine, unless a limit is reached.
-func (c *Control) admit(o *call.Order) (*engine.Running, error) {
+func (c *Control) admit(id call.ID, o *call.Order) (*engine.Running, error) {
 	c.gate.Lock()
 	defer c.gate.Unlock()
 	switch {
@@ -126,13 +131,18 @@ func (c *Control) admit(o *call.Order) (*engine.Running, error) {
 	case c.records.len() >= c.config.MaxRecords:
 		return nil, exhausted("the limit of %d calls that are remembered is reached; try again later", c.config.MaxRecords)
 	}
+	if c.config.Journal != nil {
+		if err := c.config.Journal(); err != nil {
+			return nil, &call.Error{Kind: call.Exhausted, RetryAfter: journalRetry, Text: "the journal cannot be written, without which no call is placed (journal.required): " + err.Error()}
+		}
+	}
 	if after, ok := c.rate.Take(); !ok {
 		return nil, &call.Error{Kind: call.Exhausted, RetryAfter: after, Text: fmt.Sprintf("the limit of %d new calls a second is reached; try again later", c.config.MaxRate)}
 	}
 	if r := c.config.Policy.Take(o.Agent.User); r != nil {
 		return nil, refused(r)
 	}
-	running := c.config.Engine.Add(call.New(newID(), o))
+	running := c.config.Engine.Add(call.New(id, o))
 	c.config.Policy.Began(o.Agent.User, running)
 	return running, nil
 }

@@ -29,6 +29,11 @@ func (noLine) Respond(call.Respond)                  {}
 func (noLine) Forward(call.Forward)                  {}
 func (noLine) Ping(call.Ping)                        {}
 func (noLine) Release(call.Release)                  {}
+func (noLine) Save(b []byte) []byte                  { return b }
+func (noLine) Reach()                                {}
+func (noLine) Unanswered() [call.NumLegs]bool        { return [call.NumLegs]bool{} }
+
+func (noLine) Restore(*call.Call, []byte, time.Duration) error { return nil }
 
 func heap() int64 {
 	var m runtime.MemStats
@@ -48,7 +53,7 @@ func TestRecordMemory(t *testing.T) {
 		e := engine.New(noLine{}, w, slog.New(slog.DiscardHandler))
 		calls := make([]*engine.Running, n)
 		for i := range calls {
-			calls[i] = e.Add(call.New(newID(), &call.Order{
+			calls[i] = e.Add(call.New(NewID(), &call.Order{
 				Agent: call.Party{URI: fmt.Sprint("sip:", i, "@example.com")}, Limits: &call.Limits{RingTimeout: time.Hour},
 			}))
 			calls[i].Post(call.Start{})

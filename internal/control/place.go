@@ -39,6 +39,7 @@ type PlaceRequest struct {
 	// the call is over; up to Limits. With 0 it is forgotten when it is over.
 	Keep time.Duration
 
+	ID call.ID // the name of the call, by NewID; "" for a new one
 	// Beside leaves a call of the same agent and parties alone, which is otherwise
 	// replaced; the new one is then found by its name only.
 	Beside bool
@@ -74,7 +75,7 @@ func modeOf(method string) (call.Mode, bool) {
 // Place starts a call and gives it, as it stands then. A call with the same agent, calling and
 // called party is replaced: it is hung up first; but a call of INVITE mode that lives
 // is not replaced by another one (Conflict). The error's kind is Invalid, Denied,
-// NotAgent, BadUser, BadMethod, Conflict, Limited or Exhausted; after an error nothing was sent.
+// NotAgent, BadUser, BadMethod, Conflict, Limited, Exhausted or OutOfScope; after an error nothing was sent.
 func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (*engine.Running, error) {
 	running, err := c.place(ctx, p, r)
 	c.placed(p, r, running, err)
@@ -82,28 +83,47 @@ func (c *Control) Place(ctx context.Context, p auth.Principal, r PlaceRequest) (
 }
 
 func (c *Control) place(ctx context.Context, p auth.Principal, r PlaceRequest) (*engine.Running, error) {
+	if err := Permit(p, ToPlace); err != nil {
+		return nil, err
+	}
 	o, err := c.order(p, r)
 	if err != nil {
+		c.tellRefused(o, r.ID, err)
 		return nil, err
 	}
 	if o.Mode == call.ByStay && !r.Beside && c.records.busy(keyOf(o)) {
 		return nil, inProgress(r)
 	}
-	running, err := c.admit(o)
+	running, err := c.admit(cmp.Or(r.ID, NewID()), o)
 	if err != nil {
+		c.tellRefused(o, r.ID, err)
 		return nil, err
 	}
 	c.config.Log.InfoContext(ctx, "call placed", "call", string(running.ID()), "user", o.Agent.User, "calling", o.Caller.URI, "called", o.Callee.URI)
 	if r.Beside {
-		c.records.alias(running, keyOf(o), r.Keep) // Unless another one lives under the key.
+		if !c.records.alias(running, keyOf(o), r.Keep) { // Another one lives under the key.
+			running.Forget()
+		}
 		running.Post(call.Start{})
-		return running, nil
-	}
-	if !c.records.put(running, r.Keep) { // Another one was faster.
+	} else if !c.records.put(running, r.Keep) { // Another one was faster.
+		running.Forget()
 		running.Post(call.Hangup{By: call.ByServer})
 		return nil, inProgress(r)
 	}
+	c.begun(ctx, running)
 	return running, nil
+}
+
+// begun waits until the call is known even after a crash, and the first INVITE has left:
+// what it says of itself then is what its client is told (row R03).
+func (c *Control) begun(ctx context.Context, running *engine.Running) {
+	row := c.config.FirstRow && running.Order().Mode == call.ByRefer
+	err := running.Await(ctx, func(s *call.Call) bool {
+		return !running.Waits() && (!row || len(s.Rows) > 0 || s.State == call.Ended)
+	})
+	if err != nil {
+		c.config.Log.InfoContext(ctx, "who placed a call has not waited for it", "call", string(running.ID()))
+	}
 }
 
 // inProgress refuses a call of INVITE mode beside one that lives (CONTRACT 3.4).
@@ -111,10 +131,11 @@ func inProgress(r PlaceRequest) error {
 	return fault(call.Conflict, "Call in progress %s not supported", clip(r.Method))
 }
 
-// newID gives a name that nobody can guess and nobody else has: 130 random bits.
-func newID() call.ID { return call.ID(rand.Text()) }
+// NewID gives a name that nobody can guess and nobody else has: 130 random bits.
+func NewID() call.ID { return call.ID(rand.Text()) }
 
-// order checks a request as a whole and makes the order of it.
+// order checks a request as a whole and makes the order of it, also when a rule of the
+// policy refuses it.
 func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	calling, err := c.dialable("calling party", r.Calling)
 	if err != nil {
@@ -135,20 +156,17 @@ func (c *Control) order(p auth.Principal, r PlaceRequest) (*call.Order, error) {
 	if err := c.checkOptions(r); err != nil {
 		return nil, err
 	}
-	if err := c.allowed(agent.Name, &calling, &called); err != nil {
-		return nil, err
-	}
 	o := &call.Order{
 		Mode: mode, Automatic: c.automatic(called), ConfPIN: strings.TrimSpace(r.ConfPIN), Fallback: c.config.Fallback || r.Auto, FirstRow: c.config.FirstRow,
 		Agent:  call.Party{URI: agent.uri, Display: agent.DisplayName, User: agent.Name},
 		Caller: c.orderParty(calling), Callee: c.orderParty(called),
 		ReferredBy: agent.uri, Subject: strings.TrimSpace(r.Subject), Forwarding: r.Forwarding,
-		Placed: call.StampOf(time.Now()), Limits: c.limitsOf(r), Wishes: wishesOf(r),
+		Placed: call.StampOf(time.Now()), Keep: r.Keep, Limits: c.limitsOf(r), Wishes: wishesOf(r),
 	}
 	if c.config.ReferredByCaller {
 		o.ReferredBy = calling.uri
 	}
-	return o, nil
+	return o, c.allowed(agent.Name, &calling, &called)
 }
 
 // limitsOf gives the limits of an order. Orders one after the other share them when they

@@ -64,8 +64,8 @@ func TestPlaceMakesTheOrder(t *testing.T) {
 		Agent:      call.Party{URI: "sip:201@example.com", Display: "Alice", User: "201"},
 		Caller:     call.Party{URI: "sip:201@example.com", User: "201"},
 		Callee:     call.Party{URI: "sip:202@example.com", User: "202"},
-		ReferredBy: "sip:201@example.com",
-		Limits:     &call.Limits{RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second, MaxRows: 100},
+		ReferredBy: "sip:201@example.com", Keep: control.DefaultTime,
+		Limits: &call.Limits{RingTimeout: 180 * time.Second, NotifyTimeout: 32 * time.Second, ReferLimit: 180 * time.Second, MaxRows: 100},
 	}
 	for _, tt := range []struct {
 		name   string

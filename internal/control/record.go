@@ -30,7 +30,8 @@ func (c *Control) transferred(p auth.Principal, r TransferRequest, err error) {
 // byName begins the entry of what is done to a call that was named; nil when it is not
 // there.
 func byName(event string, p auth.Principal, running *engine.Running) audit.Entry {
-	e := audit.Entry{Event: event, User: p.Name, Admin: p.Admin, Trusted: p.Trusted, Source: p.Source}
+	e := by(p)
+	e.Event = event
 	if running != nil {
 		caller, callee := running.Snapshot().Parties()
 		e.Call, e.Agent, e.Calling, e.Called = string(running.ID()), running.Order().Agent.User, caller.Address(), callee.Address()
@@ -38,18 +39,22 @@ func byName(event string, p auth.Principal, running *engine.Running) audit.Entry
 	return e
 }
 
+// by is what an entry says of who has asked.
+func by(p auth.Principal) audit.Entry {
+	return audit.Entry{User: p.Name, Admin: p.Admin, Trusted: p.Trusted, Token: p.Token, Source: p.Source}
+}
+
 // looked records that somebody has looked at what is not his.
 func (c *Control) looked(p auth.Principal, r StatusRequest, err error) {
-	if call.KindOf(err) == call.NotAgent {
+	if kind := call.KindOf(err); kind == call.NotAgent || kind == call.OutOfScope {
 		c.record(entry(audit.StatusRefused, p, r), audit.StatusRefused, err)
 	}
 }
 
 func entry(event string, p auth.Principal, r StatusRequest) audit.Entry {
-	return audit.Entry{
-		Event: event, User: p.Name, Admin: p.Admin, Trusted: p.Trusted, Source: p.Source,
-		Agent: clip(cmp.Or(r.Agent, r.Calling)), Calling: clip(r.Calling), Called: clip(r.Called),
-	}
+	e := by(p)
+	e.Event, e.Agent, e.Calling, e.Called = event, clip(cmp.Or(r.Agent, r.Calling)), clip(r.Calling), clip(r.Called)
+	return e
 }
 
 // record writes the entry; with an error it is one of a refusal.

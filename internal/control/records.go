@@ -151,9 +151,11 @@ func (s *records) put(running *engine.Running, keep time.Duration) bool {
 		sh.mu.Unlock()
 		return false
 	}
+	replaced := r.running
 	r.running, r.at, r.turn, r.expires = running, nil, waiting, s.now()+keep
 	s.wheel.Start(&r.timer, keep, r, 0)
 	sh.mu.Unlock()
+	forget(replaced)
 	switch was {
 	case idle:
 		r.bringOn(before)
@@ -164,8 +166,24 @@ func (s *records) put(running *engine.Running, keep time.Duration) bool {
 	return true
 }
 
+// forget tells a call that its record has gone to another one.
+func forget(replaced *engine.Running) {
+	if replaced != nil {
+		replaced.Forget()
+	}
+}
+
 // alias lets a call be found by a further key, and tells whether it was free.
 func (s *records) alias(running *engine.Running, k key, keep time.Duration) bool {
+	replaced, ok := s.replace(running, k, keep)
+	if replaced != running {
+		forget(replaced)
+	}
+	return ok
+}
+
+// replace is alias, and gives the call that had the key before; nil for none.
+func (s *records) replace(running *engine.Running, k key, keep time.Duration) (replaced *engine.Running, ok bool) {
 	sh, h := s.of(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -174,11 +192,11 @@ func (s *records) alias(running *engine.Running, k key, keep time.Duration) bool
 		r = &record{shard: sh}
 		sh.add(h, r)
 	} else if r.running != running && r.turn != idle || !r.running.Snapshot().Over() && concerns(r.running.Snapshot(), k) {
-		return false
+		return nil, false
 	}
-	r.running, r.at, r.expires = running, &k, s.now()+keep
+	replaced, r.running, r.at, r.expires = r.running, running, &k, s.now()+keep
 	s.wheel.Start(&r.timer, keep, r, 0)
-	return true
+	return replaced, true
 }
 
 func (r *record) key() key {
@@ -217,6 +235,13 @@ func (r *record) takeUp() (newest *engine.Running, ok bool) {
 
 // Fired implements timing.Owner: the record's time is over.
 func (r *record) Fired(uint8) {
+	if gone := r.expire(); gone != nil {
+		gone.Forget()
+	}
+}
+
+// expire takes the record out and gives its call, or looks again later.
+func (r *record) expire() *engine.Running {
 	sh := r.shard
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -226,12 +251,14 @@ func (r *record) Fired(uint8) {
 		sh.all.wheel.Stop(&r.timer) // It may have been set anew just now.
 		_, h := sh.all.of(r.key())
 		sh.remove(h, r)
+		return r.running
 	case !over && now+recheck > r.expires:
 		r.expires = now + grace
 		sh.all.wheel.Start(&r.timer, recheck, r, 0)
 	default: // A new call has set the timer anew, or the grace runs.
 		sh.all.wheel.Start(&r.timer, r.expires-now, r, 0)
 	}
+	return nil
 }
 
 // find gives the record of a key, nil for none; the caller has the lock.

@@ -18,9 +18,9 @@ type StatusRequest struct {
 // Status gives the call that was placed last with that agent and these parties, as
 // it stands, or false when there is none (any more).
 // A host that may not be called is no error here: there is no such call. The error's
-// kind is Invalid, Denied or BadUser.
+// kind is Invalid, Denied, BadUser or OutOfScope.
 func (c *Control) Status(_ context.Context, p auth.Principal, r StatusRequest) (*engine.Running, bool, error) {
-	k, err := c.find(p, r)
+	k, err := c.key(p, r)
 	if err != nil {
 		c.looked(p, r, err)
 		return nil, false, err
@@ -30,6 +30,13 @@ func (c *Control) Status(_ context.Context, p auth.Principal, r StatusRequest) (
 		return nil, false, nil
 	}
 	return running, true, nil
+}
+
+func (c *Control) key(p auth.Principal, r StatusRequest) (key, error) {
+	if err := Permit(p, ToSee); err != nil {
+		return key{}, err
+	}
+	return c.find(p, r)
 }
 
 // find makes the key of a record.

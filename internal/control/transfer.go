@@ -42,6 +42,9 @@ func (c *Control) Transfer(ctx context.Context, p auth.Principal, r TransferRequ
 
 // transferable checks everything and gives the call and the target.
 func (c *Control) transferable(p auth.Principal, r TransferRequest) (*engine.Running, *call.Party, error) {
+	if err := Permit(p, ToTransfer); err != nil {
+		return nil, nil, err
+	}
 	k, err := c.find(p, r.StatusRequest)
 	if err != nil {
 		return nil, nil, err

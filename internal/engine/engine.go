@@ -12,6 +12,7 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"time"
 
 	"callcontroller/internal/call"
 	"callcontroller/internal/timing"
@@ -38,15 +39,31 @@ type Line interface {
 	Forward(call.Forward)
 	Ping(call.Ping)
 	Release(call.Release)
+	// Save adds to b what Restore needs to go on with the legs in another process.
+	Save(b []byte) []byte
+	// Restore makes the legs of a call that was saved age ago, as the call has them. Nothing
+	// is sent.
+	Restore(c *call.Call, saved []byte, age time.Duration) error
+	// Reach takes up what is under way on restored legs.
+	Reach()
+	// Unanswered tells on which of them the phone waits for our first ACK.
+	Unanswered() [call.NumLegs]bool
 	// Dialog names the dialog of a leg, false before there is one. It may be called at
 	// any time.
 	Dialog(call.Leg) (call.DialogID, bool)
 }
 
-// Recorder is told of what becomes of calls: of each step that has changed one, one at a
-// time for each call, on the goroutine that runs it. It must not block.
+// Recorder is told of what becomes of calls, one thing at a time for each call, on the
+// goroutine that runs it. It must not block.
 type Recorder interface {
-	Changed(r *Running, old, c *call.Call)
+	// Changed is told of a step that has changed a call, before its effects are performed.
+	// With first, they are such that nobody could undo them after a crash if it were not
+	// known of them; then true says that the call has to wait until r.GoOn is called.
+	Changed(r *Running, old, c *call.Call, first bool) (wait bool)
+	// Performed is told that a call which has waited has done what it had to do.
+	Performed(r *Running, c *call.Call)
+	// Forgotten is told that nobody asks any more for a call that is over.
+	Forgotten(r *Running)
 }
 
 // Engine runs calls. Use New.
@@ -99,13 +116,18 @@ func (e *Engine) Add(c call.Call) *Running {
 	}
 	r.snapshot.Store(&c)
 	r.line = e.signaller.Open(r)
-	s := e.of(c.ID)
+	e.insert(r)
+	return r
+}
+
+func (e *Engine) insert(r *Running) {
+	id := r.ID()
+	s := e.of(id)
 	s.mu.Lock()
-	s.m[c.ID] = r
+	s.m[id] = r
 	s.most = max(s.most, len(s.m))
 	s.mu.Unlock()
 	e.idle.add()
-	return r
 }
 
 // Find gives a call that is not over.

@@ -73,7 +73,12 @@ func (l *fakeLine) Forward(call.Forward)                  { l.do("forward") }
 func (l *fakeLine) Ping(call.Ping)                        { l.do("ping") }
 func (l *fakeLine) Release(call.Release)                  { l.do("release") }
 func (l *fakeLine) Dialog(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }
+func (l *fakeLine) Save(b []byte) []byte                  { return b }
+func (l *fakeLine) Reach()                                { l.do("reach") }
+func (l *fakeLine) Unanswered() [call.NumLegs]bool        { return [call.NumLegs]bool{} }
 func (l *fakeLine) Respond(e call.Respond)                { l.do("respond " + strconv.Itoa(int(e.Request))) }
+
+func (l *fakeLine) Restore(*call.Call, []byte, time.Duration) error { return nil }
 
 // bench is an engine with a fake outside.
 type bench struct {

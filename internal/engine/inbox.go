@@ -23,11 +23,14 @@ type Running struct {
 	snapshot atomic.Pointer[call.Call]
 	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
 
-	mu    sync.Mutex
-	busy  bool          // somebody works events off
-	over  bool          // no event is taken any more
-	told  atomic.Uint32 // see Told
-	inbox *inbox        // nil when nothing waits: most events find the call idle
+	mu        sync.Mutex
+	busy      bool          // somebody works events off, or the call waits
+	over      bool          // no event is taken any more
+	forgotten bool          // see Forget
+	told      atomic.Uint32 // see Told
+	inbox     *inbox        // nil when nothing waits: most events find the call idle
+
+	held atomic.Pointer[[]call.Effect] // what GoOn is to perform; nil when the call does not wait
 
 	timers [call.NumSlots]*timing.Timer // nil for one that was never started, or stopped
 }
@@ -89,6 +92,9 @@ func (r *Running) publish(c *call.Call) {
 
 // Await returns when the call is as ok wants it, or with ctx's error.
 func (r *Running) Await(ctx context.Context, ok func(*call.Call) bool) error {
+	if ok(r.Snapshot()) {
+		return nil
+	}
 	for {
 		next := make(chan struct{})
 		if !r.changed.CompareAndSwap(nil, &next) {
@@ -128,10 +134,17 @@ func (r *Running) Post(ev call.Event) bool {
 	}
 	r.busy = true
 	r.mu.Unlock()
-	for ok := true; ok; ev, ok = r.take() {
-		r.step(ev)
-	}
+	r.run(ev)
 	return true
+}
+
+// run works off an event and all that wait, unless the call has to wait itself.
+func (r *Running) run(ev call.Event) {
+	for ok := true; ok; ev, ok = r.take() {
+		if r.step(ev) {
+			return
+		}
+	}
 }
 
 // take gives the next event; false when there is none, and the call is idle.
@@ -145,38 +158,42 @@ func (r *Running) take() (ev call.Event, ok bool) {
 	return r.inbox.take(), true
 }
 
-// step moves the call by one event, publishes it, and performs the effects. A
-// panic ends this call and no other.
-func (r *Running) step(ev call.Event) {
-	defer func() {
-		if p := recover(); p != nil {
-			r.abandon(p)
-		}
-	}()
+// step moves the call by one event, publishes it, and performs the effects, unless they
+// have to wait: then GoOn does. A panic ends this call and no other.
+func (r *Running) step(ev call.Event) (waits bool) {
+	defer r.guard()
 	old := r.snapshot.Load()
 	room := r.engine.room()
 	c, effects := call.Step(*old, ev, (*room)[:0])
+	*room = effects
 	stamp(old, &c)
 	r.publish(&c)
 	r.tell(old, &c)
-	r.record(old, &c)
 	if h := habitOf(&c); c.Answered() && (!old.Answered() || h != habitOf(old)) {
 		r.engine.habits.note(c.Order.Caller.URI, h)
 	}
-	for _, f := range effects {
-		r.perform(f)
+	if r.hasToWait(old, &c, room) {
+		return true
 	}
-	*room = effects
-	r.engine.giveBack(room)
-	if c.Over() {
-		r.finish(c.ID)
+	r.conclude(&c, room)
+	return false
+}
+
+// guard ends the call of a step that panicked.
+func (r *Running) guard() {
+	if p := recover(); p != nil {
+		r.abandon(p)
 	}
 }
 
-// record tells the Recorder, if there is one.
-func (r *Running) record(old, c *call.Call) {
-	if r.engine.recorder != nil {
-		r.engine.recorder.Changed(r, old, c)
+// conclude performs the effects of a step.
+func (r *Running) conclude(c *call.Call, room *[]call.Effect) {
+	for _, f := range *room {
+		r.perform(f)
+	}
+	r.engine.giveBack(room)
+	if c.Over() {
+		r.finish()
 	}
 }
 
@@ -228,14 +245,30 @@ func (r *Running) tell(old, c *call.Call) {
 }
 
 // finish lets go of a call that is over.
-func (r *Running) finish(id call.ID) {
+func (r *Running) finish() {
 	for slot := range r.timers {
 		r.stopTimer(slot)
 	}
 	r.mu.Lock()
 	r.over = true
+	forgotten := r.forgotten
 	r.mu.Unlock()
-	r.engine.remove(id)
+	r.engine.remove(r.ID())
+	if forgotten && r.engine.recorder != nil {
+		r.engine.recorder.Forgotten(r)
+	}
+}
+
+// Forget tells that nobody will ask for the call when it is over.
+func (r *Running) Forget() {
+	r.mu.Lock()
+	told := r.forgotten
+	r.forgotten = true
+	over := r.over
+	r.mu.Unlock()
+	if over && !told && r.engine.recorder != nil {
+		r.engine.recorder.Forgotten(r)
+	}
 }
 
 // abandon ends a call whose step panicked, as well as that can be done.
@@ -247,13 +280,15 @@ func (r *Running) abandon(cause any) {
 	c.Outcome = call.Outcome{Result: call.Failed, EndedBy: call.ByServer}
 	stamp(old, &c)
 	r.publish(&c)
-	r.record(old, &c)
-	r.finish(c.ID)
 	defer func() {
 		if p := recover(); p != nil {
 			r.engine.log.Error("panic while ending a call", "call", string(c.ID), "panic", p)
 		}
 	}()
+	if r.engine.recorder != nil {
+		r.engine.recorder.Changed(r, old, &c, false)
+	}
+	r.finish()
 	for _, l := range []call.Leg{call.Caller, call.Callee, call.Target} {
 		r.line.Cancel(call.Cancel{Leg: l})
 		r.line.Ack(call.Ack{Leg: l, Body: call.Refusal})

@@ -106,12 +106,14 @@ func (h readOnly) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func healthy(w http.ResponseWriter, _ *http.Request) { Text(w, http.StatusOK, "ok\n") }
 
 // readiness tells whether new calls are taken.
-type readiness struct{ ready func() bool }
+type readiness struct{ ready func() error }
 
 func (h readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	if h.ready != nil && !h.ready() {
-		Text(w, http.StatusServiceUnavailable, "not ready\n")
-		return
+	if h.ready != nil {
+		if err := h.ready(); err != nil {
+			Text(w, http.StatusServiceUnavailable, "not ready: "+err.Error()+"\n")
+			return
+		}
 	}
 	Text(w, http.StatusOK, "ready\n")
 }

@@ -19,7 +19,7 @@ import (
 // its own; a fault of ours tells nothing.
 func TestProblemOfEveryKind(t *testing.T) {
 	seen := map[string]bool{}
-	for k := call.Internal; k <= call.BadMethod; k++ {
+	for k := call.Internal; k <= call.OutOfScope; k++ {
 		p := httpapi.ProblemOfError(&call.Error{Kind: k, Text: "secret", Rule: "rule"})
 		if p.Status != httpapi.Status(k) || seen[p.Type] || p.Title == "" || strings.Contains(p.Detail, "secret") == (k == call.Internal) {
 			t.Errorf("kind %d: %+v", k, p)
@@ -39,7 +39,12 @@ func serve(h http.Handler, method, target string) *httptest.ResponseRecorder {
 
 func TestHealth(t *testing.T) {
 	ready := true
-	h := httpapi.NewHandler(httpapi.Config{Ready: func() bool { return ready }})
+	h := httpapi.NewHandler(httpapi.Config{Ready: func() error {
+		if !ready {
+			return errors.New("no")
+		}
+		return nil
+	}})
 	for _, tt := range []struct {
 		method, target string
 		ready          bool
@@ -49,7 +54,7 @@ func TestHealth(t *testing.T) {
 		{"GET", "/healthz", true, 200, "ok\n"},
 		{"GET", "/readyz", true, 200, "ready\n"},
 		{"GET", "/healthz", false, 200, "ok\n"},
-		{"GET", "/readyz", false, 503, "not ready\n"},
+		{"GET", "/readyz", false, 503, "not ready: no\n"},
 		{"HEAD", "/readyz", true, 200, "ready\n"}, // net/http drops the body
 		{"GET", "/readyz/", true, 404, "not found\n"},
 		{"GET", "/healthz/../readyz", true, 404, "not found\n"},
@@ -72,7 +77,7 @@ func TestHealth(t *testing.T) {
 func TestStatus(t *testing.T) {
 	for kind, want := range map[call.Kind]int{
 		call.Internal: 500, call.Invalid: 400, call.Denied: 403, call.Missing: 404, call.Conflict: 409, call.Exhausted: 503,
-		call.BadUser: 403, call.BadMethod: 406, 200: 500,
+		call.BadUser: 403, call.BadMethod: 406, call.OutOfScope: 403, 200: 500,
 	} {
 		if got := httpapi.Status(kind); got != want {
 			t.Errorf("kind %d is %d, want %d", kind, got, want)
@@ -88,6 +93,7 @@ func TestZ20RequestLog(t *testing.T) {
 		Legacy: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			httpapi.SetUser(r.Context(), "201")
 			if r.Method == http.MethodPost {
+				httpapi.SetToken(r.Context(), "k7d2m4qa")
 				httpapi.SetError(r.Context(), errors.New("out of luck"))
 			}
 			httpapi.Text(w, http.StatusTeapot, "tea")
@@ -109,7 +115,7 @@ func TestZ20RequestLog(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &entry); err != nil || !strings.Contains(line, want[i]) {
 			t.Errorf("line %d is %s (%v), want %s in it", i, line, err, want[i])
 		}
-		if entry["user"] != "201" || entry["peer"] != "192.0.2.1:1234" || (entry["error"] == "out of luck") != (i == 1) {
+		if entry["user"] != "201" || entry["peer"] != "192.0.2.1:1234" || (entry["error"] == "out of luck") != (i == 1) || (entry["token"] == "k7d2m4qa") != (i == 1) {
 			t.Errorf("line %d is %s", i, line)
 		}
 	}

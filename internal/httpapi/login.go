@@ -22,6 +22,7 @@ func LogIn(r *http.Request, a auth.Authenticator, record *audit.Log) (auth.Princ
 		return auth.Principal{}, err
 	}
 	SetUser(r.Context(), p.Name)
+	SetToken(r.Context(), p.Token)
 	return p, nil
 }
 

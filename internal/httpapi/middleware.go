@@ -101,6 +101,7 @@ type answer struct {
 	bytes  int64
 	client string
 	user   string
+	token  string
 	fault  error
 }
 
@@ -137,6 +138,14 @@ func SetUser(ctx context.Context, name string) {
 	}
 }
 
+// SetToken puts the ID of the token by which the user has logged in into the log line of
+// the request.
+func SetToken(ctx context.Context, id string) {
+	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+		a.token = id
+	}
+}
+
 // SetClient puts the address of the client behind a proxy into the log line of the
 // request, beside that of the peer.
 func SetClient(ctx context.Context, address string) {
@@ -160,9 +169,12 @@ func (h *logged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *logged) line(a *answer, r *http.Request, took time.Duration) {
-	attrs := append(make([]slog.Attr, 0, 9),
+	attrs := append(make([]slog.Attr, 0, 10),
 		slog.String("method", r.Method), slog.String("path", logPath(r)), slog.Int("status", a.status),
 		slog.Int64("bytes", a.bytes), slog.Float64("took_ms", float64(took.Microseconds())/1000), slog.String("peer", r.RemoteAddr), slog.String("user", a.user))
+	if a.token != "" {
+		attrs = append(attrs, slog.String("token", a.token))
+	}
 	if a.client != "" {
 		attrs = append(attrs, slog.String("client", a.client))
 	}

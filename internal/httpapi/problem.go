@@ -28,6 +28,8 @@ var (
 		call.Limited:   "limited",
 		call.BadUser:   "bad-user",
 		call.BadMethod: "bad-method",
+
+		call.OutOfScope: "insufficient-scope",
 	}
 	ofStatuses = map[int]string{
 		http.StatusBadRequest:            "invalid",
@@ -41,6 +43,7 @@ var (
 		http.StatusUnprocessableEntity:   "invalid-fields",
 		http.StatusTooManyRequests:       "limited",
 		http.StatusInternalServerError:   "internal",
+		http.StatusServiceUnavailable:    "exhausted",
 	}
 )
 

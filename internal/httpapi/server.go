@@ -39,11 +39,15 @@ const (
 type Config struct {
 	Log     *slog.Logger    // default: nothing is logged
 	Cert    tls.Certificate // for https
-	Ready   func() bool     // what /readyz answers; default: always ready
+	Ready   func() error    // why no new call is taken, for /readyz; nil when one is; default: always ready
 	Legacy  http.Handler    // everything below LegacyPath and RedirectPath
 	V1      http.Handler    // everything below V1Path, and what describes it at OpenAPIJSONPath and OpenAPIYAMLPath
 	Origins []string        // of web pages that may send requests besides our own, in lower case
 	Proxies []netip.Prefix  // reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are believed
+
+	// OnStop is called by Stop when the listeners are closed, and waited for: it ends the
+	// answers that would not end by themselves. It takes no longer than a moment.
+	OnStop func()
 
 	MaxConns   int // connections at once of each listener, more have to wait; default 4096
 	MaxPerAddr int // connections at once of one address to one listener, more are closed; default 256; proxies are not counted
@@ -53,6 +57,7 @@ type Config struct {
 type Server struct {
 	config Config
 	http   *http.Server
+	ended  chan struct{} // closed when OnStop has returned
 
 	mu      sync.Mutex
 	addrs   []string
@@ -66,7 +71,7 @@ func New(c Config) *Server {
 	// number of requests past the cap on connections.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &Server{config: c, http: &http.Server{
+	s := &Server{config: c, ended: make(chan struct{}), http: &http.Server{
 		Handler:           NewHandler(c),
 		Protocols:         &protocols,
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c.Cert}},
@@ -79,6 +84,13 @@ func New(c Config) *Server {
 		ErrorLog:                     slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is an unknown path like any other
 	}}
+	s.http.RegisterOnShutdown(sync.OnceFunc(func() {
+		defer close(s.ended)
+		if c.OnStop != nil {
+			c.OnStop()
+		}
+	}))
+	return s
 }
 
 func (c Config) withDefaults() Config {
@@ -142,6 +154,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
+	<-s.ended
 	s.serving.Wait()
 	return err
 }

@@ -22,6 +22,8 @@ var statuses = [...]int{
 	call.Limited:   http.StatusTooManyRequests,
 	call.BadUser:   http.StatusForbidden,
 	call.BadMethod: http.StatusNotAcceptable,
+
+	call.OutOfScope: http.StatusForbidden,
 }
 
 // Status is the HTTP status of an error of that kind.
@@ -47,6 +49,16 @@ func RetryAfter(err error) string {
 		return Seconds(cmp.Or(e.RetryAfter, retryAfter))
 	}
 	return Seconds(retryAfter)
+}
+
+// Challenge is the value of the field WWW-Authenticate for an error of the use cases, ""
+// for none: a token is good, but not for that (RFC 6750 section 3.1).
+func Challenge(err error) string {
+	e, ok := errors.AsType[*call.Error](err)
+	if !ok || e.Kind != call.OutOfScope {
+		return ""
+	}
+	return `Bearer error="insufficient_scope", scope="` + e.Scope + `"`
 }
 
 // Seconds writes a time as Retry-After has it, rounded up (RFC 9110 section 10.2.3).

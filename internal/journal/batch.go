@@ -3,7 +3,10 @@ package journal
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
+
+	"github.com/klauspost/compress/s2"
 )
 
 // A message of the stream is a batch: the entries of all calls of some milliseconds.
@@ -15,7 +18,10 @@ import (
 //	number   uvarint   counts the batches of the epoch
 //	low      uvarint   the message before which no call that lives has its last entry;
 //	                   0: no message before this one is needed
-//	entries            the copies first, see keep
+//	entries            the copies first, see keep; all together as one block of S2
+//
+// Entries of a batch are much alike, and a message is copied often on its way to the disk
+// and back: compressed, it costs less than it would as it is.
 //
 // An entry is its length as uvarint, then flags (1 byte), seq (uvarint), time (varint,
 // Unix nanoseconds), call, event, agent, data, each with its length as uvarint, and
@@ -137,9 +143,35 @@ func (r *record) entry(p Position) Entry {
 	}
 }
 
+// appendEntries adds what stands behind the head: entries as they are, compressed.
+func appendEntries(b, entries []byte) []byte {
+	n := len(b)
+	b = slices.Grow(b, s2.MaxEncodedLen(len(entries)))
+	return b[:n+len(s2.Encode(b[n:cap(b)], entries))]
+}
+
+// maxEntriesLen is more than the entries and copies of any message have.
+const maxEntriesLen = 4 << 20
+
+// entriesOf gives the entries of a message, and its head.
+func entriesOf(data []byte) (head, []byte, error) {
+	h, block, err := cutHead(data)
+	if err != nil {
+		return h, nil, err
+	}
+	if n, err := s2.DecodedLen(block); err != nil || n > maxEntriesLen {
+		return h, nil, errMalformed
+	}
+	b, err := s2.Decode(nil, block)
+	if err != nil {
+		return h, nil, errMalformed
+	}
+	return h, b, nil
+}
+
 // records gives the entries of a message in order to do, which says whether to go on.
 func records(data []byte, do func(index int, r *record) bool) (head, error) {
-	h, b, err := cutHead(data)
+	h, b, err := entriesOf(data)
 	var r record
 	for i := 0; err == nil && len(b) > 0; i++ {
 		if i == lastIndex {

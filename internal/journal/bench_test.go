@@ -57,7 +57,7 @@ func benchmarkAppend(b *testing.B, rate int) {
 		}
 		for ; i < due; i++ {
 			stored.Add(1)
-			for j.Append(step(i, data, state), func(error) { stored.Done() }) != nil {
+			for j.Append(step(i, data, state), func(Position, error) { stored.Done() }) != nil {
 				<-tick.C // as fast as it goes
 			}
 		}

@@ -59,6 +59,9 @@ type Filter struct {
 	Call   string
 	Agent  string
 	Events []string
+	// Until is the last position that is read, as Bounds gives it: Read ends there, instead
+	// of waiting for what comes.
+	Until Position
 }
 
 // takes tells whether a reader gets an entry. A copy it has had before, see keep.

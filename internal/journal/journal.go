@@ -130,6 +130,7 @@ type Journal struct {
 	ctx     context.Context //nolint:containedctx // ends what is under way when the journal closes
 	stop    context.CancelFunc
 	written chan struct{} // closed when the writer has ended
+	room    []byte        // of the writer's last message
 }
 
 // Open starts the server, if it is in this process, and finds out which calls live. It
@@ -174,13 +175,13 @@ func (j *Journal) open(ctx context.Context) error {
 }
 
 // Append takes an entry into the log and does not wait until it is there: done, which
-// may be nil, is called once when it is, or can never be. It is called on the writer's
-// goroutine and must not block. Data and State are copied.
+// may be nil, is called once when it is, with its place, or can never be. It is called on
+// the writer's goroutine and must not block. Data and State are copied.
 //
 // An error says that the entry was not taken, and done is not called: ErrDown or
 // ErrBehind for the first entry of a call while the store does not do well, and for any
 // entry once MaxQueue is full; ErrTooLarge; ErrClosed.
-func (j *Journal) Append(e Entry, done func(error)) error {
+func (j *Journal) Append(e Entry, done func(Position, error)) error {
 	return j.queue.add(&e, done)
 }
 

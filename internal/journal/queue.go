@@ -24,7 +24,7 @@ type item struct {
 	call  string
 	size  int
 	final bool
-	done  func(error)
+	done  func(Position, error)
 }
 
 // queue is where entries wait for the writer. An entry is written into its batch at
@@ -46,7 +46,7 @@ type queue struct {
 }
 
 // add takes an entry in, or says why not.
-func (q *queue) add(e *Entry, done func(error)) error {
+func (q *queue) add(e *Entry, done func(Position, error)) error {
 	n := size(e)
 	if n > MaxEntry {
 		return fmt.Errorf("%w: call %s, event %s has %d", ErrTooLarge, e.Call, e.Event, n)
@@ -215,7 +215,7 @@ func (q *queue) drop(b *batch) {
 	q.batches = slices.Delete(q.batches, 0, 1)
 	q.taken = false
 	q.bytes -= len(b.body)
-	if cap(b.body) > maxBatch {
+	if cap(b.body) > 2*maxBatch {
 		return
 	}
 	clear(b.items)

@@ -107,8 +107,11 @@ func (r *reader) start(ctx context.Context) bool {
 	case r.pos < first:
 		return r.gone(first)
 	}
-	return true
+	return !r.done()
 }
+
+// done tells that there is nothing to read any more.
+func (r *reader) done() bool { return r.filter.Until != 0 && r.pos >= r.filter.Until }
 
 // gone tells of a gap up to first, and goes on there.
 func (r *reader) gone(first Position) bool {
@@ -144,7 +147,7 @@ func (r *reader) message(ctx context.Context, m *message) bool {
 	} else { //nolint:revive // end is of both
 		r.pos = end
 	}
-	return true
+	return !r.done()
 }
 
 // messages gives the messages from number from on as they come, until ctx is over. With

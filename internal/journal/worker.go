@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,8 +28,9 @@ type Work struct {
 	// the worker has come. Processes that run the same name share the work.
 	Name   string
 	Filter Filter
-	// Backoff is how long to wait after the first failed attempt, the second, and so on.
-	// After the last one the entry is given up.
+	// Backoff is how long to wait after the first failed attempt, the second, and so on;
+	// each wait is longer by up to a tenth, at random. After the last one the entry is
+	// given up.
 	Backoff []time.Duration
 	// Parallel is how many entries are handled at the same time; default 4.
 	Parallel int
@@ -273,8 +275,13 @@ func (w *worker) end(m jetstream.Msg, seq, attempt uint64, failed error) {
 		delete(w.handled, seq)
 		_ = m.Term()
 	default:
-		_ = m.NakWithDelay(w.Backoff[attempt-1])
+		_ = m.NakWithDelay(jittered(w.Backoff[attempt-1]))
 	}
+}
+
+// jittered keeps apart what has failed at the same time.
+func jittered(d time.Duration) time.Duration {
+	return d + rand.N(d/10+1)
 }
 
 // entries gives those that are to be handled, those of each call together.

@@ -19,52 +19,60 @@ const rest = time.Minute
 func (j *Journal) write() {
 	defer close(j.written)
 	var last time.Time
-	var payload []byte
 	for {
 		b := j.queue.take(j.ctx, last, rest)
 		if b == nil {
 			break
 		}
 		last = time.Now()
-		payload = j.store(b, payload[:0])
+		j.store(b)
 	}
 	for _, b := range j.queue.rest() {
-		b.tell(ErrClosed)
+		b.tell(0, 0, ErrClosed)
 	}
 }
 
-// store brings a batch into the log, for as long as it takes. The payload is made in
-// room, and given back to be used again.
-func (j *Journal) store(b *batch, room []byte) []byte {
+// store brings a batch into the log, for as long as it takes.
+func (j *Journal) store(b *batch) {
 	j.survey(j.ctx, b)
 	copies := j.copies(j.ctx)
 	if len(copies)+len(b.items) == 0 {
 		j.queue.drop(b)
-		return room
+		return
 	}
-	room = appendHead(room, head{epoch: j.epoch, number: b.number, low: j.index.low()})
-	for _, c := range copies {
-		room = append(room, c.whole...)
-	}
-	room = append(room, b.body...)
-	seq, err := j.send(b.number, room)
+	seq, err := j.send(b.number, j.payload(b, copies))
 	if errors.Is(err, ErrClosed) {
-		return room // the batch is told with the rest
+		return // the batch is told with the rest
 	}
 	if err == nil {
 		j.index.stored(seq, copies, b, time.Now())
 	} else {
 		j.log.Error("journal: entries can never be stored", "entries", len(b.items), "err", err)
 	}
-	b.tell(err)
+	b.tell(seq, len(copies), err)
 	j.queue.drop(b)
-	return room
 }
 
-func (b *batch) tell(err error) {
-	for _, it := range b.items {
+// payload makes the message of a batch, in room that the next one uses again.
+func (j *Journal) payload(b *batch, copies []copied) []byte {
+	entries := b.body
+	if len(copies) > 0 {
+		entries = nil
+		for _, c := range copies {
+			entries = append(entries, c.whole...)
+		}
+		entries = append(entries, b.body...)
+	}
+	h := head{epoch: j.epoch, number: b.number, low: j.index.low()}
+	j.room = appendEntries(appendHead(j.room[:0], h), entries)
+	return j.room
+}
+
+// tell calls back who waits for the entries, of which the first has that index.
+func (b *batch) tell(message uint64, first int, err error) {
+	for i, it := range b.items {
 		if it.done != nil {
-			it.done(err)
+			it.done(position(message, first+i), err)
 		}
 	}
 }

@@ -1,5 +1,6 @@
-// Package policy owns the rules of who may call whom, when, and how often. It counts
-// what users have had; it decides nothing about calls, and starts no goroutine.
+// Package policy owns the rules of who may call whom, when, and how often, and to which
+// web servers this server may send. It counts what users have had; it decides nothing
+// about calls, and starts no goroutine.
 package policy
 
 import (

@@ -295,7 +295,7 @@ func (p *Phone) dial(target sip.URI, fields []sip.Field, report *subscription) e
 		return errTooManyCalls
 	}
 	p.sayf("calls %s", target)
-	c.took(p.ua.Invite(sip.NewCallID(), p.credentials(), c))
+	c.took(p.ua.Invite(dialog.NewName(), p.credentials(), c))
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 type leg struct {
 	line     *line
 	which    call.Leg
+	number   uint8      // of the INVITE among those of the call
 	first    call.Offer // of the INVITE
 	from     call.Leg   // whose phone said what is offered, with call.OfferPeer
 	referSeq atomic.Uint32
@@ -40,6 +41,12 @@ const confPIN = "X-ConfPin"
 
 // maxWaiting bounds the requests of one phone that wait for an answer.
 const maxWaiting = 16
+
+// name is by what the INVITE is known, and by what a process that comes after this one
+// finds it again.
+func (g *leg) name() dialog.Name {
+	return dialog.NameOf(string(g.line.call.ID()) + "/" + strconv.Itoa(int(g.number)))
+}
 
 // Outgoing implements dialog.Caller, from the order alone, whose URIs have been checked.
 func (g *leg) Outgoing() dialog.Outgoing {
@@ -84,7 +91,8 @@ func (g *leg) offer(host string) []byte {
 
 // Progress implements dialog.User.
 func (g *leg) Progress(s *dialog.Session, resp *sip.Message) {
-	e := call.Progress{Response: g.response(s, resp)}
+	kind, _ := describe(resp)
+	e := call.Progress{Response: g.response(s, resp), Media: kind == call.GoodSDP}
 	if s.WantsAnswer(resp) {
 		e.Offer = g.hear(resp, true)
 	}

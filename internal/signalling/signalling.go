@@ -88,20 +88,22 @@ func (l *line) Invite(e call.Invite) {
 		return
 	}
 	g := &leg{
-		line: l, which: e.Leg, first: e.Offer, from: e.From, to: to,
+		line: l, which: e.Leg, number: e.Number, first: e.Offer, from: e.From, to: to,
 		sdp: sdp.Leg{Port: l.config.SinkPort, ID: rand.Uint64() >> 2},
 	}
 	l.mu.Lock()
 	l.legs[e.Leg] = g
 	l.mu.Unlock()
-	sipCallID := sip.NewCallID()
-	l.call.Post(call.Calling{Response: localResponse(e.Leg, sipCallID, 100)})
-	s := l.config.UA.Invite(sipCallID, l.config.Account(l.call.Order().Agent.User), g)
+	name := g.name()
+	l.call.Post(call.Calling{Response: localResponse(e.Leg, name.SIPCallID, 100)})
+	s := l.config.UA.Invite(name, l.account(), g)
 	l.mu.Lock()
 	g.session = s
 	l.mu.Unlock()
-	l.config.Log.Info("leg called", "call", string(l.call.ID()), "leg", e.Leg.String(), "sip_call_id", sipCallID)
+	l.config.Log.Info("leg called", "call", string(l.call.ID()), "leg", e.Leg.String(), "sip_call_id", name.SIPCallID)
 }
+
+func (l *line) account() *digest.Credentials { return l.config.Account(l.call.Order().Agent.User) }
 
 // Dialog implements engine.Line.
 func (l *line) Dialog(which call.Leg) (call.DialogID, bool) {

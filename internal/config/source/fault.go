@@ -1,7 +1,8 @@
 // Package source reads YAML that people write, keeps the place of every value, and
 // collects all the mistakes in it instead of stopping at the first. It knows
 // nothing of what the keys mean. Both the configuration and the users file are
-// read by it, so both report mistakes in one form.
+// read by it, so both report mistakes in one form. It also owns how a file that may
+// hold secrets is read, and put in the place of another.
 //
 // It never prints a value on its own: a value can be a secret, so only a caller
 // who knows that it is none hands it to a Fault. The package starts no goroutine

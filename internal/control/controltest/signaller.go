@@ -88,6 +88,18 @@ func (l *Line) note(e call.Effect) {
 	}
 }
 
+// Save implements engine.Line.
+func (l *Line) Save(b []byte) []byte { return b }
+
+// Restore implements engine.Line.
+func (l *Line) Restore(*call.Call, []byte, time.Duration) error { return nil }
+
+// Reach implements engine.Line.
+func (l *Line) Reach() {}
+
+// Unanswered implements engine.Line.
+func (l *Line) Unanswered() [call.NumLegs]bool { return [call.NumLegs]bool{} }
+
 // Invite implements engine.Line.
 func (l *Line) Invite(e call.Invite) {
 	l.note(e)

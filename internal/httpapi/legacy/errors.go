@@ -42,6 +42,9 @@ func statusOf(ctx context.Context, w http.ResponseWriter, err error) (status, co
 	if after := httpapi.RetryAfter(err); after != "" {
 		w.Header().Set("Retry-After", after)
 	}
+	if challenge := httpapi.Challenge(err); challenge != "" {
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
 	return status, status
 }
 

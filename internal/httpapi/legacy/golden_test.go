@@ -31,15 +31,29 @@ import (
 	"callcontroller/internal/httpapi"
 	"callcontroller/internal/httpapi/legacy"
 	"callcontroller/internal/rfc7616"
+	"callcontroller/internal/secret"
+	"callcontroller/internal/token"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// tokens implements auth.Tokens: there are two of 201, which are called by what they may.
+type tokens struct{}
+
+func (tokens) Find(hash token.Hash) (token.Token, bool) {
+	for text, scope := range map[string]token.Scope{"reads": token.CallsRead, "writes": token.CallsWrite} {
+		if token.HashOf(secret.New(text)) == hash {
+			return token.Token{ID: text, Agent: "201", Scopes: scope}, true
+		}
+	}
+	return token.Token{}, false
+}
 
 // newHandler is the whole HTTP side of a lab. Peers in 10/8 are trusted.
 func newHandler(l *controltest.Lab, log *slog.Logger) http.Handler {
 	c := auth.Config{Realm: controltest.Domain, Users: controltest.People(), Guard: auth.NewGuard(60)}
 	chain := auth.Chain{
-		auth.NewTrusted([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}),
+		auth.NewTrusted([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}), auth.NewBearer(c, tokens{}),
 		auth.NewDigest(c, []rfc7616.Hash{rfc7616.SHA256, rfc7616.MD5}, false), auth.NewBasic(c),
 	}
 	return httpapi.NewHandler(httpapi.Config{Log: log, Legacy: &legacy.Handler{Control: l, Auth: chain}})

@@ -92,7 +92,7 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request) (auth.Pri
 // whatever is wrong with them (CONTRACT 10.3 to 10.6).
 func (h *Handler) unauthorized(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, auth.ErrInsecure) {
-		httpapi.Text(w, http.StatusForbidden, auth.ErrInsecure.Error())
+		httpapi.Text(w, http.StatusForbidden, err.Error())
 		return
 	}
 	if slow, ok := errors.AsType[*auth.SlowDownError](err); ok {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"callcontroller/api"
+	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
 	"callcontroller/internal/chronicle"
 	"callcontroller/internal/control"
@@ -37,17 +38,25 @@ type (
 func callOf(r *engine.Running) api.Call { return chronicle.CallOf(r.Snapshot(), r.Dialog) }
 
 func (h *handler) get(ctx context.Context, in *callInput) (*callOutput, error) {
-	p, id := askedBy(ctx).principal, call.ID(in.ID)
+	c, err := h.find(ctx, askedBy(ctx).principal, call.ID(in.ID))
+	if err != nil {
+		return nil, problemOf(ctx, err)
+	}
+	return &callOutput{c}, nil
+}
+
+// find gives a call that the principal may see, also one that is over.
+func (h *handler) find(ctx context.Context, p auth.Principal, id call.ID) (api.Call, error) {
 	running, err := h.Control.Call(ctx, p, id)
 	if err == nil {
-		return &callOutput{callOf(running)}, nil
+		return callOf(running), nil
 	}
 	if h.Archive != nil && call.KindOf(err) == call.Missing {
 		if c, ok := h.Archive.Find(ctx, id); ok && control.MaySee(p, c.Agent) {
-			return &callOutput{c}, nil
+			return c, nil
 		}
 	}
-	return nil, problemOf(ctx, err)
+	return api.Call{}, err
 }
 
 // end hangs a call up; that it is asked for is all that the answer says.
@@ -63,7 +72,10 @@ func (h *handler) list(ctx context.Context, in *listInput) (*listOutput, error) 
 	if err != nil {
 		return nil, fieldProblem(http.StatusUnprocessableEntity, "query.cursor", err.Error())
 	}
-	all := h.Control.Calls(ctx, askedBy(ctx).principal, control.Filter{Agent: in.Agent, Party: in.Party, State: call.State(in.State)})
+	all, err := h.Control.Calls(ctx, askedBy(ctx).principal, control.Filter{Agent: in.Agent, Party: in.Party, State: call.State(in.State)})
+	if err != nil {
+		return nil, problemOf(ctx, err)
+	}
 	out := &listOutput{api.Calls{Calls: []api.Call{}}}
 	for _, running := range all {
 		at := cursor{running.Order().Placed, running.ID()}

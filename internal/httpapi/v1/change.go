@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"callcontroller/api"
-	"callcontroller/internal/auth"
 	"callcontroller/internal/call"
+	"callcontroller/internal/engine"
 )
 
 type transferInput struct {
@@ -15,34 +15,26 @@ type transferInput struct {
 
 // transfer answers when the target's phone rings, or has failed to.
 func (h *handler) transfer(ctx context.Context, in *transferInput) (*callOutput, error) {
-	return h.change(ctx, in.ID, func(p auth.Principal, id call.ID) error {
-		replaced := call.Caller
-		if in.Body.Replaces == call.Callee.String() {
-			replaced = call.Callee
-		}
-		return h.Control.TransferCall(ctx, p, id, replaced, in.Body.Target)
-	})
+	replaced := call.Caller
+	if in.Body.Replaces == call.Callee.String() {
+		replaced = call.Callee
+	}
+	running, err := h.Control.TransferCall(ctx, askedBy(ctx).principal, call.ID(in.ID), replaced, in.Body.Target)
+	return changed(ctx, running, err)
 }
 
 func (h *handler) hold(ctx context.Context, in *callInput) (*callOutput, error) {
-	return h.change(ctx, in.ID, func(p auth.Principal, id call.ID) error {
-		return h.Control.Hold(ctx, p, id, call.Caller, false)
-	})
+	running, err := h.Control.Hold(ctx, askedBy(ctx).principal, call.ID(in.ID), call.Caller, false)
+	return changed(ctx, running, err)
 }
 
 func (h *handler) resume(ctx context.Context, in *callInput) (*callOutput, error) {
-	return h.change(ctx, in.ID, func(p auth.Principal, id call.ID) error {
-		return h.Control.Hold(ctx, p, id, call.Caller, true)
-	})
+	running, err := h.Control.Hold(ctx, askedBy(ctx).principal, call.ID(in.ID), call.Caller, true)
+	return changed(ctx, running, err)
 }
 
-// change does something with a call and gives the call as it stands then.
-func (h *handler) change(ctx context.Context, name string, do func(auth.Principal, call.ID) error) (*callOutput, error) {
-	p, id := askedBy(ctx).principal, call.ID(name)
-	running, err := h.Control.Call(ctx, p, id)
-	if err == nil {
-		err = do(p, id)
-	}
+// changed answers with a call to which something was done, as it stands then.
+func changed(ctx context.Context, running *engine.Running, err error) (*callOutput, error) {
 	if err != nil {
 		return nil, problemOf(ctx, err)
 	}

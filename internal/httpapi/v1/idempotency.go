@@ -10,6 +10,7 @@ import (
 
 	"callcontroller/api"
 	"callcontroller/internal/auth"
+	"callcontroller/internal/control"
 	"callcontroller/internal/httpapi"
 )
 
@@ -29,24 +30,50 @@ func (h *handler) placeOnce(ctx context.Context, name string, body api.PlaceCall
 	if err != nil {
 		return nil, problemOf(ctx, err)
 	}
-	entry, created, err := h.Keys.Create(ctx, name, request)
+	entry, ours, err := h.Keys.Create(ctx, name, Entry{Request: request, Call: control.NewID()})
 	if err != nil {
 		return nil, problemOf(ctx, err)
 	}
-	if !created {
+	if !ours && entry.Left && entry.Request == request {
+		if entry, ours, err = h.recover(ctx, name, entry); err != nil {
+			return nil, problemOf(ctx, err)
+		}
+	}
+	if !ours {
 		return replay(ctx, entry, request)
 	}
-	out, err := h.placeNow(ctx, body)
+	out, err := h.placeNow(ctx, entry.Call, body)
 	if err != nil {
-		h.noteKeys(ctx, h.Keys.Release(ctx, name))
+		h.noteKeys(ctx, h.Keys.Release(ctx, name, entry))
 		return nil, err
 	}
-	answer, err := json.Marshal(out.Body)
+	h.finish(ctx, name, entry, out.Body)
+	return out, nil
+}
+
+func (h *handler) finish(ctx context.Context, name string, e Entry, c api.Call) []byte {
+	answer, err := json.Marshal(c)
 	if err == nil {
-		err = h.Keys.Finish(ctx, name, answer)
+		err = h.Keys.Finish(ctx, name, e, answer)
 	}
 	h.noteKeys(ctx, err)
-	return out, nil
+	return answer
+}
+
+// recover takes a key whose process ended before it could say what came of the request. If
+// there is a call, that is the answer. If not, nothing has left, for a call is known
+// before its first INVITE leaves: then it is placed now, by one of those who ask.
+func (h *handler) recover(ctx context.Context, name string, e Entry) (Entry, bool, error) {
+	taken, ok, err := h.Keys.Take(ctx, name, e)
+	if err != nil || !ok {
+		return e, false, err
+	}
+	c, err := h.find(ctx, askedBy(ctx).principal, e.Call)
+	if err != nil {
+		return taken, true, nil
+	}
+	taken.Answer = h.finish(ctx, name, taken, c)
+	return taken, false, nil
 }
 
 // noteKeys puts trouble with the keys into the log: the client has his answer.
@@ -84,12 +111,14 @@ func digestOf(body api.PlaceCall) (Digest, error) {
 }
 
 // nameOf is the key of one principal: others may have the same. All trusted peers are
-// one, since who tries again may come from another address of a pair.
+// one, since who tries again may come from another address of a pair. A token that is no
+// user's has keys of its own.
 func nameOf(p auth.Principal, key string) string {
-	if p.Trusted {
-		return "\x00" + key
+	name := p.Name
+	if name == "" && p.Token != "" {
+		name = "token/" + p.Token // No user has a slash in his name.
 	}
-	return p.Name + "\x00" + key
+	return name + "\x00" + key
 }
 
 // maxKey is the most bytes of a key.

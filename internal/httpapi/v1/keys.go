@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"sync"
 	"time"
+
+	"callcontroller/internal/call"
 )
 
 // KeyTime is how long a key of Idempotency-Key is kept.
@@ -16,20 +18,25 @@ type Digest [sha256.Size]byte
 
 // Entry is what is known of a key.
 type Entry struct {
-	Request Digest // of the request that came with it first
-	Answer  []byte // JSON; nil while that request is under way
+	Request Digest  // of the request that came with it first
+	Call    call.ID // that request's call has this name, if it has come to one
+	Answer  []byte  // JSON; nil while that request is under way
+	Left    bool    // it is not under way any more: the process that had it has ended
+	version uint64
 }
 
 // Keys remembers the keys of Idempotency-Key for KeyTime. All methods may be called at
 // the same time.
 type Keys interface {
-	// Create takes a name in that is not there, and tells so; else it gives the entry
-	// that is there. Of many at once, one creates it.
-	Create(ctx context.Context, name string, request Digest) (e Entry, created bool, err error)
-	// Finish keeps the answer to the request that has created the entry.
-	Finish(ctx context.Context, name string, answer []byte) error
+	// Create takes a name in that is not there, with e.Request and e.Call, and tells so;
+	// else it gives the entry that is there. Of many at once, one creates it.
+	Create(ctx context.Context, name string, e Entry) (there Entry, created bool, err error)
+	// Take makes an entry that was Left one of this process, unless another is faster.
+	Take(ctx context.Context, name string, e Entry) (taken Entry, ok bool, err error)
+	// Finish keeps the answer to the request of an entry that Create or Take has given.
+	Finish(ctx context.Context, name string, e Entry, answer []byte) error
 	// Release forgets the name: its request has come to nothing.
-	Release(ctx context.Context, name string) error
+	Release(ctx context.Context, name string, e Entry) error
 }
 
 // keyCost is about what an entry takes besides its texts, in bytes.
@@ -60,23 +67,28 @@ func NewMemoryKeys(most int) *MemoryKeys {
 }
 
 // Create implements Keys.
-func (m *MemoryKeys) Create(_ context.Context, name string, request Digest) (Entry, bool, error) {
+func (m *MemoryKeys) Create(_ context.Context, name string, e Entry) (Entry, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
 	m.expire(now)
-	if e, ok := m.m[name]; ok {
-		return e.Value.(*kept).Entry, false, nil
+	if there, ok := m.m[name]; ok {
+		return there.Value.(*kept).Entry, false, nil
 	}
-	k := &kept{Entry: Entry{Request: request}, name: name, until: now.Add(KeyTime)}
+	k := &kept{Entry: e, name: name, until: now.Add(KeyTime)}
 	m.m[name] = m.order.PushBack(k)
 	m.bytes += k.cost()
 	m.shrink()
 	return k.Entry, true, nil
 }
 
+// Take implements Keys: what ends with the process is never Left.
+func (*MemoryKeys) Take(context.Context, string, Entry) (Entry, bool, error) {
+	return Entry{}, false, nil
+}
+
 // Finish implements Keys.
-func (m *MemoryKeys) Finish(_ context.Context, name string, answer []byte) error {
+func (m *MemoryKeys) Finish(_ context.Context, name string, _ Entry, answer []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e, ok := m.m[name]; ok {
@@ -90,7 +102,7 @@ func (m *MemoryKeys) Finish(_ context.Context, name string, answer []byte) error
 }
 
 // Release implements Keys.
-func (m *MemoryKeys) Release(_ context.Context, name string) error {
+func (m *MemoryKeys) Release(_ context.Context, name string, _ Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e, ok := m.m[name]; ok {

@@ -121,11 +121,11 @@ func TestKeysEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := v1.NewMemoryKeys(1 << 20)
 		created := func(name string) bool {
-			_, created, err := keys.Create(t.Context(), name, v1.Digest{})
+			_, created, err := keys.Create(t.Context(), name, v1.Entry{})
 			return created && err == nil
 		}
 		created("a")
-		keys.Finish(t.Context(), "a", []byte("{}"))
+		keys.Finish(t.Context(), "a", v1.Entry{}, []byte("{}"))
 		time.Sleep(v1.KeyTime)
 		if created("a") {
 			t.Error("the key is forgotten too early")
@@ -136,12 +136,12 @@ func TestKeysEnd(t *testing.T) {
 		}
 		for i := range 100 {
 			created(strconv.Itoa(i))
-			keys.Finish(t.Context(), strconv.Itoa(i), make([]byte, 64<<10))
+			keys.Finish(t.Context(), strconv.Itoa(i), v1.Entry{}, make([]byte, 64<<10))
 		}
 		if created("99") || !created("0") {
 			t.Error("the oldest has to be forgotten, and the newest not")
 		}
-		keys.Release(t.Context(), "99")
+		keys.Release(t.Context(), "99", v1.Entry{})
 		if !created("99") {
 			t.Error("a name that was released is there")
 		}

@@ -21,9 +21,39 @@ import (
 	"callcontroller/internal/httpapi"
 	v1 "callcontroller/internal/httpapi/v1"
 	"callcontroller/internal/rfc7616"
+	"callcontroller/internal/secret"
+	"callcontroller/internal/token"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// tokens implements auth.Tokens: what is a token says itself what it is, such as
+// "201+calls:read".
+type tokens struct{}
+
+var scopes = []token.Scope{
+	0, token.CallsRead, token.CallsWrite, token.CallsRead | token.CallsWrite,
+	token.Admin, token.CallsRead | token.Admin, token.CallsWrite | token.Admin, token.CallsRead | token.CallsWrite | token.Admin,
+}
+
+// tokenOf is the token of an agent with these scopes.
+func tokenOf(agent string, s token.Scope) string { return agent + "+" + strings.Join(s.Split(), "+") }
+
+func (tokens) Find(hash token.Hash) (token.Token, bool) {
+	for _, agent := range []string{"", "201", "202"} {
+		for _, s := range scopes {
+			if token.HashOf(secret.New(tokenOf(agent, s))) == hash {
+				return token.Token{ID: "id-" + agent + s.String(), Agent: agent, Scopes: s}, true
+			}
+		}
+	}
+	return token.Token{}, false
+}
+
+// bearing sends a token.
+func bearing(text string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+text) }
+}
 
 // as are credentials of users of the lab.
 const (
@@ -43,7 +73,7 @@ func newLab(t *testing.T, change func(*control.Config), archive v1.Archive) *lab
 	l := &lab{Lab: controltest.New(t, change), openapi: v1.OpenAPI()}
 	c := auth.Config{Realm: controltest.Domain, Users: controltest.People(), Guard: auth.NewGuard(60)}
 	chain := auth.Chain{
-		auth.NewTrusted([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}),
+		auth.NewTrusted([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}), auth.NewBearer(c, tokens{}),
 		auth.NewDigest(c, []rfc7616.Hash{rfc7616.SHA256, rfc7616.MD5}, false), auth.NewBasic(c),
 	}
 	h, err := v1.New(v1.Config{Control: l, Auth: chain, Keys: v1.NewMemoryKeys(1 << 20), Archive: archive})

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"callcontroller/api"
+	"callcontroller/internal/control"
 	"callcontroller/internal/httpapi"
 )
 
@@ -28,12 +29,15 @@ func (h *handler) register() *huma.OpenAPI {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: "callcontroller", Version: "1", Description: description},
-			Tags:    []*huma.Tag{{Name: tag, Description: "Calls, from the request until they are over."}},
+			Tags: []*huma.Tag{
+				{Name: tag, Description: "Calls, from the request until they are over."},
+				{Name: eventsTag, Description: "What becomes of calls, as it happens."},
+			},
 			Components: &huma.Components{Schemas: schemas, SecuritySchemes: map[string]*huma.SecurityScheme{
 				"digest": {Type: "http", Scheme: "digest", Description: "User name (or alias) and PIN, over HTTP and HTTPS (RFC 7616)."},
 				"basic":  {Type: "http", Scheme: "basic", Description: "User name (or alias) and PIN, over HTTPS only (RFC 7617)."},
+				"bearer": {Type: "http", Scheme: "bearer", Description: "A token of callcontroller token create, over HTTPS only (RFC 6750). Each operation names the scope that the token has to have; with the scope admin it acts for every agent."},
 			}},
-			Security: []map[string][]string{{"digest": {}}, {"basic": {}}},
 		},
 		Formats:                      huma.DefaultFormats,
 		DefaultFormat:                mediaType,
@@ -41,6 +45,7 @@ func (h *handler) register() *huma.OpenAPI {
 	})
 	h.registerCalls(a)
 	h.registerChanges(a)
+	h.registerStreams(a.OpenAPI())
 	extensible(schemas)
 	return a.OpenAPI()
 }
@@ -57,11 +62,12 @@ func extensible(schemas huma.Registry) {
 
 const tag = "calls"
 
-// operation is one with what all have in common. The statuses are those of its errors
-// besides that.
-func operation(method, path, id, summary, text string, success int, statuses ...int) huma.Operation {
+// operation is one with what all have in common. use is by which its scope is found, the
+// statuses are those of its errors besides that.
+func operation(use control.UseCase, method, path, id, summary, text string, success int, statuses ...int) huma.Operation {
 	return huma.Operation{
-		Method: method, Path: httpapi.V1Path + path, OperationID: id, Summary: summary, Description: text, Tags: []string{tag}, DefaultStatus: success,
+		Security: []map[string][]string{{"digest": {}}, {"basic": {}}, {"bearer": use.Scope().Split()}},
+		Method:   method, Path: httpapi.V1Path + path, OperationID: id, Summary: summary, Description: text, Tags: []string{tag}, DefaultStatus: success,
 		BodyReadTimeout: -1, // ServeHTTP has read the body.
 		Errors:          append(statuses, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests),
 	}
@@ -69,32 +75,32 @@ func operation(method, path, id, summary, text string, success int, statuses ...
 
 func (h *handler) registerCalls(a huma.API) {
 	const bad, conflict, tooLarge, unsupported, busy, missing = http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusServiceUnavailable, http.StatusNotFound
-	huma.Register(a, operation(http.MethodPost, "calls", "placeCall", "Place a call",
+	huma.Register(a, operation(control.ToPlace, http.MethodPost, "calls", "placeCall", "Place a call",
 		"The answer comes at once, before any phone rings: the call in it is the one that was begun. A call between the same parties is left alone.",
 		http.StatusCreated, bad, conflict, tooLarge, unsupported, busy), h.place)
-	huma.Register(a, operation(http.MethodGet, "calls", "listCalls", "List calls",
+	huma.Register(a, operation(control.ToList, http.MethodGet, "calls", "listCalls", "List calls",
 		"The calls that are not over and that you may see, the one placed first in front.",
 		http.StatusOK), h.list)
-	huma.Register(a, operation(http.MethodGet, "calls/{id}", "getCall", "See a call",
+	huma.Register(a, operation(control.ToSee, http.MethodGet, "calls/{id}", "getCall", "See a call",
 		"The call as it stands.",
 		http.StatusOK, missing), h.get)
-	huma.Register(a, operation(http.MethodDelete, "calls/{id}", "endCall", "End a call",
+	huma.Register(a, operation(control.ToEnd, http.MethodDelete, "calls/{id}", "endCall", "End a call",
 		"Hangs up every leg, or stops what rings. In the state handed_off the parties talk without the server, and only its own leg ends.",
 		http.StatusNoContent, missing), h.end)
-	huma.Register(a, operation(http.MethodPost, "calls:check", "checkCall", "Ask whether a call may be placed",
+	huma.Register(a, operation(control.ToCheck, http.MethodPost, "calls:check", "checkCall", "Ask whether a call may be placed",
 		"Takes the request of a call and places none. It counts in no limit.",
 		http.StatusOK, bad, tooLarge, unsupported), h.check)
 }
 
 func (h *handler) registerChanges(a huma.API) {
 	const bad, conflict, tooLarge, unsupported, missing = http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusNotFound
-	huma.Register(a, operation(http.MethodPost, "calls/{id}/transfer", "transferCall", "Replace a party",
+	huma.Register(a, operation(control.ToTransfer, http.MethodPost, "calls/{id}/transfer", "transferCall", "Replace a party",
 		"Calls the target, and puts it in the place of a party when it answers; the parties talk on until then, and also when it does not. The call has to be connected, with the method invite. The answer comes when the target's phone rings, after 5 seconds at the latest.",
 		http.StatusAccepted, bad, missing, conflict, tooLarge, unsupported), h.transfer)
-	huma.Register(a, operation(http.MethodPost, "calls/{id}/hold", "holdCall", "Hold a call",
+	huma.Register(a, operation(control.ToHold, http.MethodPost, "calls/{id}/hold", "holdCall", "Hold a call",
 		"Stops the media of both parties. The call has to be connected, with the method invite.",
 		http.StatusAccepted, missing, conflict), h.hold)
-	huma.Register(a, operation(http.MethodPost, "calls/{id}/resume", "resumeCall", "Resume a call",
+	huma.Register(a, operation(control.ToHold, http.MethodPost, "calls/{id}/resume", "resumeCall", "Resume a call",
 		"Lets the parties of a call that is held talk again.",
 		http.StatusAccepted, missing, conflict), h.resume)
 }

@@ -37,8 +37,11 @@ func placed(c api.Call) *placeOutput {
 // place starts a call, once for each Idempotency-Key.
 func (h *handler) place(ctx context.Context, in *placeInput) (*placeOutput, error) {
 	a := askedBy(ctx)
+	if err := control.Permit(a.principal, control.ToPlace); err != nil { // An answer that is repeated does not come to Control.
+		return nil, problemOf(ctx, err)
+	}
 	if len(a.keys) == 0 {
-		return h.placeNow(ctx, in.Body)
+		return h.placeNow(ctx, "", in.Body)
 	}
 	key, err := readKey(a.keys)
 	if err != nil {
@@ -47,8 +50,11 @@ func (h *handler) place(ctx context.Context, in *placeInput) (*placeOutput, erro
 	return h.placeOnce(ctx, nameOf(a.principal, key), in.Body)
 }
 
-func (h *handler) placeNow(ctx context.Context, body api.PlaceCall) (*placeOutput, error) {
-	running, err := h.Control.Place(ctx, askedBy(ctx).principal, requestOf(body))
+// placeNow places a call, with that name unless it is "".
+func (h *handler) placeNow(ctx context.Context, id call.ID, body api.PlaceCall) (*placeOutput, error) {
+	r := requestOf(body)
+	r.ID = id
+	running, err := h.Control.Place(ctx, askedBy(ctx).principal, r)
 	if err != nil {
 		return nil, problemOf(ctx, err)
 	}
@@ -62,8 +68,11 @@ func (h *handler) check(ctx context.Context, in *checkInput) (*checkOutput, erro
 	if err == nil {
 		return &checkOutput{api.Check{Allowed: true}}, nil
 	}
-	switch httpapi.Status(call.KindOf(err)) {
+	switch kind := call.KindOf(err); httpapi.Status(kind) {
 	case http.StatusForbidden, http.StatusTooManyRequests:
+		if kind == call.OutOfScope { // It may not even ask.
+			return nil, problemOf(ctx, err)
+		}
 	default:
 		return nil, problemOf(ctx, err)
 	}

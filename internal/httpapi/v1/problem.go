@@ -2,6 +2,7 @@ package v1
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,11 +31,20 @@ func problemOf(ctx context.Context, err error) *problem {
 	if call.KindOf(err) == call.Internal {
 		httpapi.SetError(ctx, err)
 	}
-	p := &problem{Problem: httpapi.ProblemOfError(err)}
+	p := &problem{Problem: httpapi.ProblemOfError(err), header: http.Header{}}
 	if after := httpapi.RetryAfter(err); after != "" {
-		p.header = http.Header{"Retry-After": {after}}
+		p.header.Set("Retry-After", after)
+	}
+	if challenge := httpapi.Challenge(err); challenge != "" {
+		p.header.Set("WWW-Authenticate", challenge)
 	}
 	return p
+}
+
+// write answers a request that huma does not see.
+func (p *problem) write(w http.ResponseWriter) {
+	maps.Copy(w.Header(), p.header)
+	httpapi.WriteProblem(w, p.Problem)
 }
 
 // fieldProblem tells what is wrong with one field, such as "query.cursor".

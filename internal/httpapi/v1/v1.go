@@ -33,16 +33,24 @@ type Control interface {
 	Place(context.Context, auth.Principal, control.PlaceRequest) (*engine.Running, error)
 	Check(context.Context, auth.Principal, control.PlaceRequest) error
 	Call(context.Context, auth.Principal, call.ID) (*engine.Running, error)
-	Calls(context.Context, auth.Principal, control.Filter) []*engine.Running
+	Calls(context.Context, auth.Principal, control.Filter) ([]*engine.Running, error)
 	Hangup(context.Context, auth.Principal, call.ID) error
-	TransferCall(ctx context.Context, p auth.Principal, id call.ID, replaced call.Leg, target string) error
-	Hold(ctx context.Context, p auth.Principal, id call.ID, leg call.Leg, off bool) error
+	TransferCall(ctx context.Context, p auth.Principal, id call.ID, replaced call.Leg, target string) (*engine.Running, error)
+	Hold(ctx context.Context, p auth.Principal, id call.ID, leg call.Leg, off bool) (*engine.Running, error)
 }
 
 // Archive has the calls that are over.
 type Archive interface {
 	// Find gives a call by its name, whoever may see it.
 	Find(ctx context.Context, id call.ID) (api.Call, bool)
+}
+
+// Streams answer with events, as they happen, to a GET or HEAD.
+type Streams interface {
+	// OfAll gives the events of all calls that the principal may see.
+	OfAll(http.ResponseWriter, *http.Request, auth.Principal)
+	// OfCall gives those of one call, which the principal may see, as it now stands.
+	OfCall(http.ResponseWriter, *http.Request, auth.Principal, api.Call)
 }
 
 // Config is what the interface needs. Control, Auth and Keys are set.
@@ -52,6 +60,7 @@ type Config struct {
 	Audit   *audit.Log // of refused log-ins; nil for no record
 	Keys    Keys       // of the field Idempotency-Key
 	Archive Archive    // nil: a call that is over is not found
+	Streams Streams    // nil: there are no events
 }
 
 // handler answers everything below httpapi.V1Path, and the OpenAPI documents. The body
@@ -191,7 +200,7 @@ func isJSON(h http.Header) bool {
 // whatever is wrong with them.
 func (h *handler) unauthorized(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, auth.ErrInsecure) {
-		httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusForbidden, auth.ErrInsecure.Error()))
+		httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusForbidden, err.Error()))
 		return
 	}
 	if slow, ok := errors.AsType[*auth.SlowDownError](err); ok {
@@ -202,7 +211,7 @@ func (h *handler) unauthorized(w http.ResponseWriter, r *http.Request, err error
 	for _, challenge := range h.Auth.Challenge(r, err) {
 		w.Header().Add("WWW-Authenticate", challenge)
 	}
-	httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusUnauthorized, "log in with user name and PIN"))
+	httpapi.WriteProblem(w, httpapi.ProblemOf(http.StatusUnauthorized, "log in with user name and PIN, or with a token"))
 }
 
 // asked is what an operation has to know of its request besides the input.

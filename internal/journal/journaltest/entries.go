@@ -41,7 +41,7 @@ func send(t *testing.T, j *journal.Journal, entries ...journal.Entry) <-chan err
 	t.Helper()
 	done := make(chan error, len(entries))
 	for _, e := range entries {
-		if err := j.Append(e, func(err error) { done <- err }); err != nil {
+		if err := j.Append(e, func(_ journal.Position, err error) { done <- err }); err != nil {
 			t.Fatalf("append entry %d of %s: %v", e.Seq, e.Call, err)
 		}
 	}

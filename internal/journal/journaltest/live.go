@@ -127,7 +127,7 @@ func refusals(t *testing.T, s Store) {
 	j := Open(t, s)
 	e := step("a", 1)
 	e.Data = make([]byte, journal.MaxEntry)
-	if err := j.Append(e, func(error) { t.Error("done is called for what was refused") }); !errors.Is(err, journal.ErrTooLarge) {
+	if err := j.Append(e, func(journal.Position, error) { t.Error("done is called for what was refused") }); !errors.Is(err, journal.ErrTooLarge) {
 		t.Errorf("an entry that is too large: %v", err)
 	}
 	e.Data = make([]byte, 80<<10)
@@ -136,7 +136,7 @@ func refusals(t *testing.T, s Store) {
 	// Faster than any store: a call that runs has more room than one that begins.
 	for seq := uint64(1); seq < 1000 && len(refused) < 2; seq++ {
 		for _, e.Seq = range []uint64{1, 2} {
-			if err := j.Append(e, func(err error) { done <- err }); err == nil {
+			if err := j.Append(e, func(_ journal.Position, err error) { done <- err }); err == nil {
 				taken++
 			} else if refused[e.Seq] == nil {
 				refused[e.Seq] = err
@@ -168,7 +168,7 @@ func storeAway(t *testing.T, s Store) {
 	Append(t, j, step("a", 1), step("a", 2))
 	s.Stop()
 	eventually(t, "the journal sees that its store is away", func() bool { return j.Health() != nil })
-	if err := j.Append(step("new", 1), func(error) { t.Error("done is called for what was refused") }); !isTrouble(err) {
+	if err := j.Append(step("new", 1), func(journal.Position, error) { t.Error("done is called for what was refused") }); !isTrouble(err) {
 		t.Errorf("a new call while the store is away: %v", err)
 	}
 	var running []journal.Entry

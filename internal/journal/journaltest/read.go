@@ -2,6 +2,7 @@ package journaltest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -195,6 +196,7 @@ func fill(t *testing.T, j *journal.Journal, n int) {
 	for i := range n / size {
 		e := final("filler "+strconv.Itoa(i), 1)
 		e.Data = make([]byte, size)
+		_, _ = rand.Read(e.Data) // never fails; it cannot be compressed
 		Append(t, j, e)
 	}
 }

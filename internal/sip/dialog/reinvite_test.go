@@ -163,7 +163,7 @@ func inDialog(t *testing.T, answer func(*sip.Message) *sip.Message, test func(*t
 		e := newProxied(t, n)
 		i := sip.NameAddr{URI: proxy}
 		e.calls = dialog.Outgoing{Target: proxy, From: i, To: i, ContactUser: "test"}
-		e.session = e.ua.Invite(sip.NewCallID(), &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
+		e.session = e.ua.Invite(dialog.NewName(), &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
 		synctest.Wait()
 		e.session.Ack("", nil)
 		synctest.Wait()

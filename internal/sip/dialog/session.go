@@ -76,6 +76,7 @@ type Session struct {
 	// is one at most: a further INVITE shows that the peer has the 2xx (section 14.1).
 	unacked    *transaction.Server
 	unackedSeq uint32 // CSeq number of that INVITE
+	lostAnswer uint32 // CSeq number of an INVITE whose ACK had the answer, which is lost; 0 for none, see Restore
 	outcome    outcome
 	ackSent    bool // for the last 2xx, which is kept by its transaction; or not ours to send
 	ended      bool // a BYE was sent or has come
@@ -94,9 +95,9 @@ const (
 
 // Invite starts a session. Challenges are answered with account, if there is one and
 // the next hop is one for which it is. user may be called before Invite returns.
-// sipCallID is the Call-ID, as sip.NewCallID makes it.
-func (ua *UA) Invite(sipCallID string, account *digest.Credentials, user Caller) *Session {
-	s := &Session{ua: ua, user: user, account: account, sipCallID: sipCallID, localTag: newLocalTag(), setup: &setup{seq: 1}}
+// No two sessions have the same name.
+func (ua *UA) Invite(name Name, account *digest.Credentials, user Caller) *Session {
+	s := &Session{ua: ua, user: user, account: account, sipCallID: name.SIPCallID, localTag: name.Tag, setup: &setup{seq: 1}}
 	o := user.Outgoing()
 	ua.sessions.add(s.localTag, s)
 	ua.resolve(ua.hopOf(o.Target, false), func(targets []transport.Target, err error) { s.begin(o, targets, err) })
@@ -200,7 +201,7 @@ func (s *Session) sendInvite(o Outgoing, credentials []digest.Field) {
 	}
 	s.mu.Unlock()
 	addCredentials(req, credentials)
-	tx, err := s.ua.layer.Request(req, targets, s)
+	tx, err := s.ua.layer.RequestAs(s.localTag.branch(seq), req, targets, s)
 	if err != nil {
 		s.fail(err)
 		return

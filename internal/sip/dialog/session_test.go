@@ -84,7 +84,7 @@ func onInstant(t *testing.T, answer func(req *sip.Message) []*sip.Message, test 
 func (i *instant) invite(e *end) *dialog.Session {
 	to := sip.NameAddr{URI: proxy}
 	e.calls = dialog.Outgoing{Target: proxy, From: to, To: to, ContactUser: "test"}
-	return i.ua.Invite(sip.NewCallID(), &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
+	return i.ua.Invite(dialog.NewName(), &digest.Credentials{Username: "u", Password: secret.New("p"), Realm: "r"}, e)
 }
 
 func challengeOf(req *sip.Message) *sip.Message {

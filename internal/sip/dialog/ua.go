@@ -198,8 +198,11 @@ func (ua *UA) Orphan(resp *sip.Message) {
 	if ours {
 		tx, lost = s.setup.tx, s.setup.lost
 	}
+	stray := err == nil && cseq.Method == sip.INVITE && s.strayed(resp, cseq.Seq)
 	s.mu.Unlock()
 	switch {
+	case stray:
+		s.ackStray(cseq.Seq)
 	case !ours:
 	case lost && resp.Status >= 200 && resp.Status < 300:
 		s.lateAnswer(resp)

@@ -109,7 +109,7 @@ func pair(t *testing.T, fields ...sip.Field) (caller, called *end) {
 	caller.calls = dialog.Outgoing{
 		Target: target, From: sip.NameAddr{URI: caller.uri()}, To: sip.NameAddr{URI: target}, ContactUser: "alice", Fields: fields,
 	}
-	caller.session = caller.ua.Invite(sip.NewCallID(), &digest.Credentials{Username: "alice", Password: secret.New("x")}, caller)
+	caller.session = caller.ua.Invite(dialog.NewName(), &digest.Credentials{Username: "alice", Password: secret.New("x")}, caller)
 	synctest.Wait()
 	return caller, called
 }

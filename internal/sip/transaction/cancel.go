@@ -39,6 +39,9 @@ func (c *Client) sendCancel() {
 		layer: c.layer, user: ignore{}, req: req, data: req.Bytes(), target: c.target, host: c.host, port: c.port,
 		key: clientKey{c.key.branch, sip.CANCEL},
 	}
+	if c.resumed {
+		k.user = unknown{c}
+	}
 	c.layer.wheel.Start(&c.timeout, c.patience(), c, timerTimeout)
 	c.mu.Unlock()
 	k.begin()

@@ -63,6 +63,7 @@ type Client struct {
 	key      clientKey
 	state    clientState
 	limited  bool // a re-INVITE: see ReinviteLimit
+	resumed  bool // see Resume
 	cancel   cancelState
 	attempts []transport.Target // what is tried next when sending fails
 	target   transport.Target
@@ -91,7 +92,13 @@ var (
 // not touch req any more. An error means that nothing was sent and that user will
 // hear nothing.
 func (l *Layer) Request(req *sip.Message, targets []transport.Target, user User) (*Client, error) {
-	c := &Client{layer: l, user: user, req: req, key: clientKey{method: strings.Clone(req.Method)}}
+	return l.RequestAs("", req, targets, user)
+}
+
+// RequestAs is Request with a branch that the caller has made, so that it can find the
+// transaction again by Resume; "" for a new one. Further ways get new ones.
+func (l *Layer) RequestAs(branch string, req *sip.Message, targets []transport.Target, user User) (*Client, error) {
+	c := &Client{layer: l, user: user, req: req, key: clientKey{branch: branch, method: strings.Clone(req.Method)}}
 	c.attempts = l.plan(req, targets)
 	req.Prepend(sip.Via, "")
 	if err := c.attempt(errNoTarget); err != nil {
@@ -152,9 +159,11 @@ func (c *Client) next() (transport.Target, []byte, error) {
 		c.release()
 		return transport.Target{}, nil, errNoTarget
 	}
-	c.layer.clients.remove(c.key)
+	if again := c.host != ""; again || c.key.branch == "" {
+		c.layer.clients.remove(c.key)
+		c.key.branch = sip.NewBranch()
+	}
 	c.target, c.attempts = c.attempts[0], c.attempts[1:]
-	c.key.branch = sip.NewBranch()
 	via := c.layer.via(c.target, c.key.branch)
 	c.host, c.port = via.Host, via.Port
 	c.req.SetTopVia(via)
