@@ -162,8 +162,8 @@ func (j *Journal) messages(ctx context.Context, from uint64, subject string) ite
 	}
 }
 
-// until gives the messages of this node from first to last. It gives up on what the
-// store has but does not give.
+// until gives the messages of this node from first to last. Trouble with the store is
+// waited for; what it has but does not give, though it answers, is given up.
 func (j *Journal) until(ctx context.Context, first, last uint64) iter.Seq[message] {
 	return func(yield func(message) bool) {
 		for silent := 0; silent < 2; {
@@ -173,10 +173,9 @@ func (j *Journal) until(ctx context.Context, first, last uint64) iter.Seq[messag
 			if !goOn || !pause(ctx, retry) {
 				return
 			}
-			switch {
-			case next > first:
+			if _, _, err := j.Bounds(ctx); next > first {
 				silent = 0
-			case j.conn.IsConnected():
+			} else if err == nil {
 				silent++
 			}
 			first = next

@@ -63,6 +63,9 @@ func (s *server) options() *natsd.Options {
 
 // start runs a new server on the files.
 func (s *server) start() error {
+	if err := s.checkWorkers(); err != nil {
+		return err
+	}
 	n, err := natsd.NewServer(s.options())
 	if err != nil {
 		return err
@@ -115,11 +118,6 @@ func (s *server) InProcessConn() (net.Conn, error) {
 		return nil, ErrDown
 	}
 	return s.now.InProcessConn()
-}
-
-// discard removes what the server has kept of a consumer.
-func (s *server) discard(stream, consumer string) error {
-	return os.RemoveAll(filepath.Join(s.dir, "jetstream", natsd.DEFAULT_GLOBAL_ACCOUNT, "streams", stream, "obs", consumer))
 }
 
 // serverLog is where the NATS server logs: at debug level, but for what it finds wrong

@@ -161,65 +161,13 @@ func (w *worker) leave(m jetstream.Msg) {
 }
 
 func (w *worker) consume(ctx context.Context) (jetstream.MessagesContext, error) {
-	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	c, err := w.journal.stream.CreateOrUpdateConsumer(ask, workerConfig(w.Name))
+	c, err := w.journal.durable(ctx, w.Name)
 	if err != nil {
-		return nil, errors.Join(err, w.journal.discard(ask, w.Name, err))
+		return nil, err
 	}
 	return c.Messages(jetstream.PullMaxMessages(2 * w.Parallel))
-}
-
-func workerConfig(name string) jetstream.ConsumerConfig {
-	return jetstream.ConsumerConfig{
-		Durable: name, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxAckPending: maxWaiting, MaxDeliver: -1,
-	}
-}
-
-// discard removes the files of a worker that the server in this process cannot read, and
-// does not replace.
-func (j *Journal) discard(ctx context.Context, name string, why error) error {
-	if api, ok := errors.AsType[*jetstream.APIError](why); !ok || j.server == nil || api.ErrorCode != jetstream.JSErrCodeConsumerCreate {
-		return nil
-	}
-	if _, err := j.stream.Consumer(ctx, name); !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return err
-	}
-	return j.server.discard(j.streamName(), name)
-}
-
-// bringBack begins workers anew that are ahead of the log, the end of which was lost:
-// the store would give them nothing until the log is as long as it was. This node has
-// appended nothing yet, so they begin with the next entry.
-func (j *Journal) bringBack(ctx context.Context) error {
-	var workers []*jetstream.ConsumerInfo
-	all := j.stream.ListConsumers(ctx)
-	for info := range all.Info() {
-		if info.Config.Durable != "" {
-			workers = append(workers, info)
-		}
-	}
-	if all.Err() != nil || len(workers) == 0 {
-		return all.Err()
-	}
-	log, err := j.stream.Info(ctx) // after the workers: it grows
-	if err != nil {
-		return err
-	}
-	for _, w := range workers {
-		if w.Delivered.Stream <= log.State.LastSeq {
-			continue
-		}
-		j.log.Info("journal: a worker has had more than the log has: it begins anew", "worker", w.Name)
-		if err := j.DeleteWorker(ctx, w.Name); err != nil {
-			return err
-		}
-		if _, err := j.stream.CreateConsumer(ctx, workerConfig(w.Name)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // message handles the entries of a message and tells the store.

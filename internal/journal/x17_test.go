@@ -178,6 +178,9 @@ func TestX17Damage(t *testing.T) {
 		{"worker missing", "obs/hook/o.dat", cut(0), found{}},
 		{"worker cut off", "obs/hook/o.dat", cut(0.5), found{}},
 		{"description of the worker", "obs/hook/meta.inf", flip(0.5), found{}},
+		{"a word in the description of the worker", "obs/hook/meta.inf", flip(0.01), found{}},
+		{"description of the worker missing", "obs/hook/meta.inf", cut(0), found{}},
+		{"sum of the worker", "obs/hook/meta.sum", flip(0.5), found{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +190,7 @@ func TestX17Damage(t *testing.T) {
 			if f.entries < all.entries-test.lost.entries || f.live < all.live-test.lost.live || f.keys < all.keys-test.lost.keys {
 				t.Errorf("found %+v of %+v: more than %+v is lost", f, all, test.lost)
 			}
-			if lines := log.Lines(); f != all && len(lines) == 0 || len(lines) > 1 {
+			if lines := log.Lines(); f != all && len(lines) == 0 || len(lines) > 1 || test.name == "nothing" && len(lines) > 0 {
 				t.Errorf("found %+v of %+v, and the log says:\n%s", f, all, strings.Join(lines, "\n"))
 			}
 			again := look(t, s)
@@ -195,6 +198,31 @@ func TestX17Damage(t *testing.T) {
 				t.Errorf("found %+v, and the next time %+v", f, again)
 			}
 		})
+	}
+}
+
+// TestX17WorkerGoesOn damages the description of a worker, which does not say how far it
+// has come: what it was not given yet comes.
+func TestX17WorkerGoesOn(t *testing.T) {
+	t.Parallel()
+	s, log := journaltest.Embedded(t), &journaltest.Log{}
+	s.Config.Log = log.Logger()
+	makeLog(t, s)
+	j := journaltest.Open(t, s)
+	journaltest.Append(t, j, journal.Entry{Call: "left", Seq: 1, Event: "e", Final: true})
+	journaltest.Close(t, j)
+	damage(t, fileOf(t, s.Config.Dir, "obs/hook/meta.inf"), flip(0.01))
+	j = journaltest.Open(t, s)
+	ctx, stop := context.WithCancel(t.Context())
+	worker := startWorker(ctx, j, func(e journal.Entry) {
+		if e.Call != "left" {
+			t.Errorf("the worker is given an entry of %s again", e.Call)
+		}
+		stop()
+	})
+	<-worker
+	if lines := log.Lines(); len(lines) != 1 {
+		t.Errorf("the log says:\n%s", strings.Join(lines, "\n"))
 	}
 }
 
