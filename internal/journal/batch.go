@@ -174,6 +174,9 @@ func records(data []byte, do func(index int, r *record) bool) (head, error) {
 	h, b, err := entriesOf(data)
 	var r record
 	for i := 0; err == nil && len(b) > 0; i++ {
+		if i == lastIndex {
+			return h, errMalformed // no position is left
+		}
 		if b, err = cutRecord(b, &r); err == nil && !do(i, &r) {
 			break
 		}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -125,7 +124,8 @@ type Journal struct {
 	epoch uint64
 	queue queue
 	index *index
-	bad   atomic.Uint64 // the last message that was complained of
+	kept  kept // is the writer's
+	bad   complaints
 
 	ctx     context.Context //nolint:containedctx // ends what is under way when the journal closes
 	stop    context.CancelFunc
@@ -140,8 +140,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	most := max(c.MaxBytes, 0)
-	j := &Journal{cfg: c, log: c.Log, index: newIndex(c.MaxAge, most), written: make(chan struct{})}
+	j := &Journal{cfg: c, log: c.Log, index: newIndex(c.MaxAge), written: make(chan struct{})}
 	j.queue = queue{limit: c.MaxQueue, linger: c.Linger, wake: make(chan struct{}, 1)}
 	j.ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var epoch [8]byte
@@ -167,6 +166,9 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	if err := j.prepare(ctx); err != nil {
+		return err
+	}
+	if err := j.bringBack(ctx); err != nil {
 		return err
 	}
 	return j.replay(ctx)

@@ -17,6 +17,39 @@ const (
 	maxCopyBytes = 64 << 10
 )
 
+// surveyAfter is after how many messages the store is asked how full it is.
+const surveyAfter = 16
+
+// survey asks the store how full it is, now and then: it drops the oldest messages when
+// MaxBytes is reached, whichever node they are of, so what this node has written does not
+// tell. When half of it is there, the last entries of calls must be in its newest quarter.
+func (j *Journal) survey(ctx context.Context, b *batch) {
+	k := &j.kept
+	k.messages++
+	k.bytes += int64(len(b.body))
+	if j.cfg.MaxBytes < 0 || len(b.items) > 0 && k.messages < surveyAfter && k.bytes < j.cfg.MaxBytes/32 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	info, err := j.stream.Info(ctx)
+	if err != nil {
+		return // later, then
+	}
+	*k = kept{}
+	st, edge := &info.State, uint64(0)
+	if st.Bytes > uint64(j.cfg.MaxBytes)/2 {
+		edge = st.LastSeq - (st.LastSeq-st.FirstSeq)/4
+	}
+	j.index.endangered(edge)
+}
+
+// kept counts since the last survey.
+type kept struct {
+	messages int
+	bytes    int64
+}
+
 // copied is the copy of the last entry of a call.
 type copied struct {
 	call  string
@@ -27,7 +60,7 @@ type copied struct {
 func (j *Journal) copies(ctx context.Context) []copied {
 	var all []copied
 	var at message
-	bytes := 0
+	bytes, lost := 0, 0
 	for _, p := range j.index.lagging(maxCopies, time.Now()) {
 		if bytes > maxCopyBytes {
 			break
@@ -41,12 +74,15 @@ func (j *Journal) copies(ctx context.Context) []copied {
 		}
 		whole := find(&at, p.pos)
 		if whole == nil {
-			j.log.Warn("journal: the last entry of a call cannot be read: it is not recovered after a crash", "call", p.call)
 			j.index.forget(&p)
+			lost++
 			continue
 		}
 		all = append(all, copied{call: p.call, whole: whole})
 		bytes += len(whole)
+	}
+	if lost > 0 {
+		j.log.Warn("journal: the last entries of calls cannot be read: these are not recovered after a crash", "calls", lost)
 	}
 	return all
 }

@@ -18,7 +18,6 @@ const window = 16 << 20
 // index knows where the last entry of every call that lives is stored. It is what
 // recovery needs, and it is small: no state of a call is kept in memory.
 type index struct {
-	most   int64         // bytes of log that are kept at all; 0: no limit
 	maxAge time.Duration // for which the log is kept; 0: for ever
 
 	mu    sync.Mutex
@@ -26,6 +25,7 @@ type index struct {
 	order list.List                // by position, the lowest first
 	end   int64                    // bytes of log so far
 	bytes int64                    // of the last entries of all calls
+	edge  uint64                   // what is before this message is about to go; see survey
 }
 
 type place struct {
@@ -103,24 +103,28 @@ func (x *index) low() uint64 {
 
 // lagging gives the calls whose last entry is so far back that it has to be copied to
 // the end, the oldest first, at most n. Standing calls of b bytes are copied once in
-// 4b bytes of log, so that copies are at most a quarter of it.
+// 4b bytes of log, so that copies are at most a quarter of it, and before they go.
 func (x *index) lagging(n int, now time.Time) []place {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	far := max(window, 4*x.bytes)
-	if x.most > 0 {
-		far = min(far, x.most/2)
-	}
 	var all []place
 	for e := x.order.Front(); e != nil && len(all) < n; e = e.Next() {
 		v := placeOf(e)
 		old := x.maxAge > 0 && now.Sub(v.at) > x.maxAge/2
-		if x.end-v.end <= far && !old {
+		if x.end-v.end <= far && v.pos.message() >= x.edge && !old {
 			break
 		}
 		all = append(all, *v)
 	}
 	return all
+}
+
+// endangered notes that what is before a message is about to go.
+func (x *index) endangered(edge uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.edge = edge
 }
 
 // forget drops a call whose last entry cannot be read, unless it has a newer one.
@@ -213,8 +217,8 @@ func (j *Journal) replay(ctx context.Context) error {
 	return j.over(ctx)
 }
 
-func newIndex(maxAge time.Duration, most int64) *index {
-	x := &index{calls: make(map[string]*list.Element), maxAge: maxAge, most: most}
+func newIndex(maxAge time.Duration) *index {
+	x := &index{calls: make(map[string]*list.Element), maxAge: maxAge}
 	x.order.Init()
 	return x
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -46,7 +47,7 @@ func (j *Journal) Read(ctx context.Context, after Position, f Filter) iter.Seq2[
 		r := reader{journal: j, pos: after, filter: f, yield: yield}
 		if r.start(ctx) {
 			for m := range j.messages(ctx, r.pos.message(), "") {
-				if !r.message(&m) {
+				if !r.message(ctx, &m) {
 					return
 				}
 			}
@@ -121,10 +122,13 @@ func (r *reader) gone(first Position) bool {
 }
 
 // message gives what a message has. It reports whether to go on.
-func (r *reader) message(m *message) bool {
+func (r *reader) message(ctx context.Context, m *message) bool {
 	behind := position(m.seq-1, lastIndex) // all of the message before
-	if r.pos < behind && !r.gone(behind) {
-		return false
+	if r.pos < behind {
+		r.journal.missed(ctx, m.seq)
+		if !r.gone(behind) {
+			return false
+		}
 	}
 	_, err := records(m.data, func(i int, rec *record) bool {
 		p := position(m.seq, i)
@@ -146,13 +150,6 @@ func (r *reader) message(m *message) bool {
 	return !r.done()
 }
 
-// complain logs once that a message cannot be read.
-func (j *Journal) complain(seq uint64, err error) {
-	if j.bad.Swap(seq) != seq {
-		j.log.Warn("journal: a message cannot be read: its entries are lost", "message", seq, "err", err)
-	}
-}
-
 // messages gives the messages from number from on as they come, until ctx is over. With
 // a subject, only those of it.
 func (j *Journal) messages(ctx context.Context, from uint64, subject string) iter.Seq[message] {
@@ -165,13 +162,25 @@ func (j *Journal) messages(ctx context.Context, from uint64, subject string) ite
 	}
 }
 
-// until gives the messages of this node from first to last. It gives up on what the
-// store has but cannot read.
+// until gives the messages of this node from first to last. Trouble with the store is
+// waited for; what it has but does not give, though it answers, is given up.
 func (j *Journal) until(ctx context.Context, first, last uint64) iter.Seq[message] {
 	return func(yield func(message) bool) {
-		j.deliver(ctx, first, j.subject(), silence, func(m message) bool {
-			return yield(m) && m.seq < last && m.pending > 0
-		})
+		for silent := 0; silent < 2; {
+			next, goOn := j.deliver(ctx, first, j.subject(), silence, func(m message) bool {
+				return yield(m) && m.seq < last && m.pending > 0
+			})
+			if !goOn || !pause(ctx, retry) {
+				return
+			}
+			if _, _, err := j.Bounds(ctx); next > first {
+				silent = 0
+			} else if err == nil {
+				silent++
+			}
+			first = next
+		}
+		j.complain(first, errors.New("the store does not give it, nor what follows"))
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,6 +29,8 @@ type server struct {
 
 	mu  sync.Mutex
 	now *natsd.Server // nil while none runs
+
+	mended atomic.Bool // it had something to say of its files
 }
 
 // open takes the directory and starts the server.
@@ -59,6 +63,9 @@ func (s *server) options() *natsd.Options {
 
 // start runs a new server on the files.
 func (s *server) start() error {
+	if err := s.checkWorkers(); err != nil {
+		return err
+	}
 	n, err := natsd.NewServer(s.options())
 	if err != nil {
 		return err
@@ -69,9 +76,9 @@ func (s *server) start() error {
 	if !n.ReadyForConnections(startTimeout) || !n.JetStreamEnabled() {
 		n.Shutdown()
 		n.WaitForShutdown()
-		return fmt.Errorf("%s: the store does not start: %s", s.dir, l.last())
+		return fmt.Errorf("%s: the store does not start: %s", s.dir, l.all())
 	}
-	l.started()
+	s.mended.Store(l.started())
 	s.mu.Lock()
 	s.now = n
 	s.mu.Unlock()
@@ -114,38 +121,41 @@ func (s *server) InProcessConn() (net.Conn, error) {
 }
 
 // serverLog is where the NATS server logs: at debug level, but for what it finds wrong
-// with its files when it starts.
+// with its files when it starts, which is one line.
 type serverLog struct {
 	log *slog.Logger
 
-	mu    sync.Mutex
-	runs  bool
-	fault string // the last one
+	mu     sync.Mutex
+	runs   bool
+	faults []string // until it runs
 }
 
-func (l *serverLog) started() {
+// started tells in one line what was wrong, and whether anything was.
+func (l *serverLog) started() (mended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.runs = true
+	if l.runs = true; len(l.faults) > 0 {
+		l.log.Warn("journal: the store was not closed, or is damaged: what can be read is kept",
+			"says", l.faults[0], "more", len(l.faults)-1)
+	}
+	return len(l.faults) > 0
 }
 
-func (l *serverLog) last() string {
+func (l *serverLog) all() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.fault
+	return strings.Join(l.faults, "; ")
 }
 
 func (l *serverLog) wrongf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.mu.Lock()
-	runs := l.runs
-	l.fault = text
-	l.mu.Unlock()
-	if runs {
-		l.log.Debug("nats-server", "says", text)
+	defer l.mu.Unlock()
+	if !l.runs {
+		l.faults = append(l.faults, text)
 		return
 	}
-	l.log.Warn("journal: the store has a fault", "says", text)
+	l.log.Debug("nats-server", "says", text)
 }
 
 func (l *serverLog) debugf(format string, v ...any) {

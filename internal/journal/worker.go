@@ -161,12 +161,9 @@ func (w *worker) leave(m jetstream.Msg) {
 }
 
 func (w *worker) consume(ctx context.Context) (jetstream.MessagesContext, error) {
-	ask, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	c, err := w.journal.stream.CreateOrUpdateConsumer(ask, jetstream.ConsumerConfig{
-		Durable: w.Name, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxAckPending: maxWaiting, MaxDeliver: -1,
-	})
+	c, err := w.journal.durable(ctx, w.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ func (j *Journal) write() {
 
 // store brings a batch into the log, for as long as it takes.
 func (j *Journal) store(b *batch) {
+	j.survey(j.ctx, b)
 	copies := j.copies(j.ctx)
 	if len(copies)+len(b.items) == 0 {
 		j.queue.drop(b)

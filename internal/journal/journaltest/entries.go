@@ -30,8 +30,8 @@ func final(call string, seq int) journal.Entry {
 	return e
 }
 
-// store appends entries and waits until all are stored.
-func store(t *testing.T, j *journal.Journal, entries ...journal.Entry) {
+// Append appends entries and waits until all are stored.
+func Append(t *testing.T, j *journal.Journal, entries ...journal.Entry) {
 	t.Helper()
 	await(t, send(t, j, entries...), len(entries))
 }
@@ -125,8 +125,8 @@ func readThrough(t *testing.T, j *journal.Journal, after journal.Position, f jou
 	return all
 }
 
-// live gives what Live gives, by call.
-func live(t *testing.T, j *journal.Journal) map[string]journal.Entry {
+// Live gives what Live gives, by call.
+func Live(t *testing.T, j *journal.Journal) map[string]journal.Entry {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

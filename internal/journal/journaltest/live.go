@@ -31,12 +31,12 @@ func liveAfterReopen(t *testing.T, s Store) {
 				delete(want, e.Call)
 			}
 		}
-		store(t, j, burst...)
+		Append(t, j, burst...)
 	}
 	liveIs(t, j, want)
 	j = reopen(t, s, j)
 	liveIs(t, j, want)
-	store(t, j, final("call 1", 6), step("call 3", 6))
+	Append(t, j, final("call 1", 6), step("call 3", 6))
 	delete(want, "call 1")
 	want["call 3"] = step("call 3", 6)
 	liveIs(t, j, want)
@@ -45,7 +45,7 @@ func liveAfterReopen(t *testing.T, s Store) {
 
 func liveIs(t *testing.T, j *journal.Journal, want map[string]journal.Entry) {
 	t.Helper()
-	got := live(t, j)
+	got := Live(t, j)
 	for call, w := range want {
 		g := got[call]
 		if err := same(&g, &w); err != nil || string(g.State) != string(w.State) {
@@ -66,7 +66,7 @@ func copiesAreNotShownTwice(t *testing.T, s Store) {
 	want := make(map[string]journal.Entry)
 	for i := range calls {
 		e := step("standing "+strconv.Itoa(i), 1)
-		store(t, j, e)
+		Append(t, j, e)
 		want[e.Call] = e
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -91,7 +91,7 @@ func copiesAreNotShownTwice(t *testing.T, s Store) {
 		fill(t, j, 100<<10)
 		<-pace // so that the reader is not too late for what is kept
 	}
-	store(t, j, final(end, 1))
+	Append(t, j, final(end, 1))
 	<-done
 	if failed != nil || seen != calls {
 		t.Errorf("a reader has %d entries of %d standing calls, %v", seen, calls, failed)
@@ -165,7 +165,7 @@ func storeAway(t *testing.T, s Store) {
 		t.Skip("this store cannot be taken away: see the tests of row X16")
 	}
 	j := Open(t, s)
-	store(t, j, step("a", 1), step("a", 2))
+	Append(t, j, step("a", 1), step("a", 2))
 	s.Stop()
 	eventually(t, "the journal sees that its store is away", func() bool { return j.Health() != nil })
 	if err := j.Append(step("new", 1), func(journal.Position, error) { t.Error("done is called for what was refused") }); !isTrouble(err) {
@@ -187,7 +187,7 @@ func storeAway(t *testing.T, s Store) {
 	s.Start()
 	await(t, done, len(running))
 	eventually(t, "new calls are taken again", func() bool { return j.Append(step("new", 1), nil) == nil })
-	store(t, j, theLast(journal.Filter{}))
+	Append(t, j, theLast(journal.Filter{}))
 	all := readThrough(t, j, 0, journal.Filter{})
 	if len(all) != 1001 {
 		t.Errorf("%d entries are in the log, want 1001", len(all))

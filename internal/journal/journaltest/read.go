@@ -40,7 +40,7 @@ func readersSeeAllInOrder(t *testing.T, s Store) {
 		})
 	}
 	writing.Wait()
-	store(t, j, theLast(journal.Filter{}))
+	Append(t, j, theLast(journal.Filter{}))
 	reading.Wait()
 	if err := errors.Join(failed...); err != nil {
 		t.Fatal(err)
@@ -88,9 +88,9 @@ func readIsAsTheModel(t *testing.T, s Store) {
 		for range rapid.IntRange(1, 3).Draw(r, "bursts") {
 			burst := rapid.SliceOfN(rapid.Custom(anyEntry), 1, 20).Draw(r, "burst")
 			model = append(model, burst...)
-			store(t, j, burst...)
+			Append(t, j, burst...)
 		}
-		store(t, j, theLast(journal.Filter{}))
+		Append(t, j, theLast(journal.Filter{}))
 		all := readThrough(t, j, start, journal.Filter{})
 		mustBe(r, all, chosen(model, journal.Filter{}))
 		if len(all) == 0 {
@@ -98,7 +98,7 @@ func readIsAsTheModel(t *testing.T, s Store) {
 		}
 		// Once more, from any of them on, by any filter.
 		f, from := rapid.Custom(anyFilter).Draw(r, "filter"), rapid.IntRange(0, len(all)-1).Draw(r, "from")
-		store(t, j, theLast(f))
+		Append(t, j, theLast(f))
 		mustBe(r, readThrough(t, j, all[from].Position, f), chosen(all[from+1:], f))
 	})
 }
@@ -148,11 +148,11 @@ func mustBe(t rapid.TB, got, want []journal.Entry) {
 func resumeAfterReopen(t *testing.T, s Store) {
 	j := Open(t, s)
 	for seq := range 20 {
-		store(t, j, step("a", 2*seq+1), step("a", 2*seq+2))
+		Append(t, j, step("a", 2*seq+1), step("a", 2*seq+2))
 	}
 	before := read(t, j, 0, 40)
 	j = reopen(t, s, j)
-	store(t, j, step("a", 41))
+	Append(t, j, step("a", 41))
 	for i, e := range before {
 		rest := read(t, j, e.Position, 40-i)
 		if err := inOrder(append(before[:i+1:i+1], rest...)); err != nil {
@@ -166,7 +166,7 @@ func resumeAfterReopen(t *testing.T, s Store) {
 func goneAfterRetention(t *testing.T, s Store) {
 	s.Config.MaxBytes = 4 << 20
 	j := Open(t, s)
-	store(t, j, step("old", 1), final("old", 2))
+	Append(t, j, step("old", 1), final("old", 2))
 	old := read(t, j, 0, 2)
 	fill(t, j, 6<<20)
 	first, last, err := j.Bounds(t.Context())
@@ -197,7 +197,7 @@ func fill(t *testing.T, j *journal.Journal, n int) {
 		e := final("filler "+strconv.Itoa(i), 1)
 		e.Data = make([]byte, size)
 		_, _ = rand.Read(e.Data) // never fails; it cannot be compressed
-		store(t, j, e)
+		Append(t, j, e)
 	}
 }
 
@@ -205,7 +205,7 @@ func fill(t *testing.T, j *journal.Journal, n int) {
 // reached: the log was deleted, for one.
 func positionOfAnotherLog(t *testing.T, s Store) {
 	j := Open(t, s)
-	store(t, j, step("a", 1))
+	Append(t, j, step("a", 1))
 	_, last, err := j.Bounds(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func readEnds(t *testing.T, s Store) {
 	j := Open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	store(t, j, step("a", 1))
+	Append(t, j, step("a", 1))
 	for _, err := range j.Read(ctx, 0, journal.Filter{}) {
 		if err != nil {
 			t.Error("after its context is over, a reader gets", err)

@@ -62,7 +62,7 @@ func work(t *testing.T, j *journal.Journal, w journal.Work, handle func(journal.
 	first := final("began", 1)
 	first.Agent = "began"
 	eventually(t, "the worker begins", func() bool {
-		store(t, j, first)
+		Append(t, j, first)
 		select {
 		case <-began:
 			return true
@@ -104,11 +104,11 @@ func workerBacksOff(t *testing.T, s Store) {
 	for i := range 100 {
 		burst = append(burst, step("a", i+1))
 	}
-	store(t, j, burst...)
+	Append(t, j, burst...)
 	eventually(t, "all are done", func() bool {
 		return len(h.of("a 100")) == 3 && len(h.of("a 95")) == 3 && h.entries() == 100
 	})
-	store(t, j, step("b", 1))
+	Append(t, j, step("b", 1))
 	eventually(t, "the next one is done", func() bool { return len(h.of("b 1")) == 1 })
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Error("the worker ends with", err)
@@ -148,7 +148,7 @@ func workerGivesUp(t *testing.T, s Store) {
 		}
 		return nil
 	})
-	store(t, j, step("bad", 1))
+	Append(t, j, step("bad", 1))
 	eventually(t, "the attempts are over", func() bool { return len(h.of("bad 1")) == 3 })
 	eventually(t, "that is logged", func() bool { return len(log.Lines()) == 1 })
 	_ = stop()
@@ -170,14 +170,14 @@ func workerStops(t *testing.T, s Store) {
 		}
 		return nil
 	})
-	store(t, j, step("stop", 1))
+	Append(t, j, step("stop", 1))
 	if err := ended(); !errors.Is(err, journal.ErrStop) {
 		t.Error("the worker ends with", err)
 	}
-	store(t, j, step("unseen", 1))
+	Append(t, j, step("unseen", 1))
 	var h handled
 	stop, _ := work(t, j, journal.Work{Name: "hook"}, func(e journal.Entry) error { h.add(&e); return nil })
-	store(t, j, step("seen", 1))
+	Append(t, j, step("seen", 1))
 	eventually(t, "the new worker works", func() bool { return len(h.of("seen 1")) == 1 })
 	_ = stop()
 	if h.entries() != 1 {
@@ -200,12 +200,12 @@ func workerResumes(t *testing.T, s Store) {
 	var h handled
 	w := journal.Work{Name: "hook", Backoff: []time.Duration{time.Millisecond}}
 	stop, _ := work(t, j, w, func(e journal.Entry) error { h.add(&e); return nil })
-	store(t, j, step("a", 1))
+	Append(t, j, step("a", 1))
 	eventually(t, "it works", func() bool { return len(h.of("a 1")) == 1 })
 	_ = stop()
-	store(t, j, step("a", 2)) // nobody is there
+	Append(t, j, step("a", 2)) // nobody is there
 	j = reopen(t, s, j)
-	store(t, j, step("a", 3))
+	Append(t, j, step("a", 3))
 
 	interrupted := make(chan struct{}, 2)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -254,7 +254,7 @@ func workersShare(t *testing.T, s Store) {
 		})
 	}()
 	for seq := range n {
-		store(t, j, step("a", seq+1))
+		Append(t, j, step("a", seq+1))
 	}
 	eventually(t, "all is done", func() bool { return shared.entries() == n && alone.entries() == n })
 	cancel()
