@@ -39,6 +39,9 @@ type Event struct {
 	Call Call      `json:"call" doc:"The call as this change left it."`
 }
 
+// IsLast tells whether nothing more comes of its call.
+func (e *Event) IsLast() bool { return e.Type == CallEnded || e.Type == CallRefused }
+
 // Message is one SIP message of a call.
 type Message struct {
 	Time      time.Time `json:"time"`

@@ -56,8 +56,10 @@ func (o *EventsOptions) path() string {
 	for _, t := range o.Types {
 		v.Add("type", t)
 	}
-	if o.Call != "" && len(o.Types) > 0 && !slices.Contains(o.Types, api.CallEnded) {
-		v.Add("type", api.CallEnded)
+	for _, end := range []string{api.CallEnded, api.CallRefused} {
+		if o.Call != "" && !o.wants(end) {
+			v.Add("type", end)
+		}
 	}
 	if o.Agent != "" {
 		v.Set("agent", o.Agent)

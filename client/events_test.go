@@ -194,9 +194,9 @@ func collect(ctx context.Context, c *Client, o EventsOptions) (list []string, la
 func TestEventsAreAskedFor(t *testing.T) {
 	tests := map[string]EventsOptions{
 		"/v1/events": {},
-		"/v1/events?agent=201&type=call.connected&type=call.ended": {Agent: "201", Types: []string{api.CallConnected, api.CallEnded}},
-		"/v1/calls/A%2FB/events":                                   {Call: "A/B"},
-		"/v1/calls/A/events?type=call.connected&type=call.ended":   {Call: "A", Types: []string{api.CallConnected}},
+		"/v1/events?agent=201&type=call.connected&type=call.ended":                 {Agent: "201", Types: []string{api.CallConnected, api.CallEnded}},
+		"/v1/calls/A%2FB/events":                                                   {Call: "A/B"},
+		"/v1/calls/A/events?type=call.connected&type=call.ended&type=call.refused": {Call: "A", Types: []string{api.CallConnected}},
 	}
 	for want, o := range tests {
 		s := &streams{}
@@ -213,12 +213,14 @@ func TestEventsAreAskedFor(t *testing.T) {
 
 // The end of a call is the end of its events, whether that is wanted or not.
 func TestEventsOfACallEnd(t *testing.T) {
-	const text = `data: {"id":"1","type":"call.connected"}` + "\n\n" + `data: {"id":"2","type":"call.ended"}` + "\n\n"
-	for want, types := range map[string][]string{"1 2": nil, "1": {api.CallConnected}} {
-		s := &streams{texts: []string{text}, quiet: true}
-		list, err := collect(t.Context(), withTransport(t, s), EventsOptions{Call: "A", Types: types})
-		if got := strings.Join(list, " "); got != want || err != nil || len(s.seen) != 1 {
-			t.Errorf("got %s, %v with %d connections, want %s", got, err, len(s.seen), want)
+	for _, end := range []string{api.CallEnded, api.CallRefused} {
+		text := `data: {"id":"1","type":"call.connected"}` + "\n\n" + `data: {"id":"2","type":"` + end + `"}` + "\n\n"
+		for want, types := range map[string][]string{"1 2": nil, "1": {api.CallConnected}} {
+			s := &streams{texts: []string{text}, quiet: true}
+			list, err := collect(t.Context(), withTransport(t, s), EventsOptions{Call: "A", Types: types})
+			if got := strings.Join(list, " "); got != want || err != nil || len(s.seen) != 1 {
+				t.Errorf("%s: got %s, %v with %d connections, want %s", end, got, err, len(s.seen), want)
+			}
 		}
 	}
 }

@@ -157,7 +157,7 @@ func (s *stream) take(f frame) error {
 	if s.options.wants(e.Type) && !s.yield(e, nil) {
 		return errOver
 	}
-	if s.options.Call != "" && e.Type == api.CallEnded {
+	if s.options.Call != "" && e.IsLast() {
 		return errOver
 	}
 	return nil

@@ -21,12 +21,12 @@ const (
 
 // outcomes are the exit statuses for how a call ended; what is not here is 0.
 var outcomes = map[string]int{
-	"busy": 3, "no_answer": 4, "rejected": 5, "unreachable": 6, "cancelled": 7, "timeout": 8, "failed": 9, "unknown": 10,
+	"busy": 3, "no_answer": 4, "rejected": 5, "unreachable": 6, "cancelled": 7, "timeout": 8, "failed": 9, "unknown": 10, "blocked": 13,
 }
 
 // exitHelp is the table of them, for --help.
 const exitHelp = `Exit status: 0 done, or the call was completed; 1 error; 2 wrong use; of a call that was followed (call --watch or --wait, watch ID):
-3 busy, 4 no answer, 5 rejected, 6 unreachable, 7 cancelled, 8 timeout, 9 failed, 10 unknown; 11 it is not allowed; 12 there is no such call; 130 interrupted.`
+3 busy, 4 no answer, 5 rejected, 6 unreachable, 7 cancelled, 8 timeout, 9 failed, 10 unknown, 13 blocked by a rule; 11 it is not allowed; 12 there is no such call; 130 interrupted.`
 
 // outcomeError is the result of a call whose parties were not put together. It has been
 // told already.

@@ -25,7 +25,7 @@ type step struct {
 	last bool     // nothing more will become of it; its legs are told to end before
 }
 
-func stepOf(e *api.Event) step { return step{e.Time, say(e), e.Call, e.Type == api.CallEnded} }
+func stepOf(e *api.Event) step { return step{e.Time, say(e), e.Call, e.IsLast()} }
 
 // decided tells whether the parties are put together, or will not be.
 func (s step) decided() bool { return s.last || together(&s.call) }

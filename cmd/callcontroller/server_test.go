@@ -11,13 +11,14 @@ import (
 	"callcontroller/internal/app"
 	"callcontroller/internal/config"
 	"callcontroller/internal/directory"
+	"callcontroller/internal/policy"
 	"callcontroller/internal/sandbox"
 	"callcontroller/internal/secret"
 )
 
 // startServer starts a server with phones around it for the rest of a script, and says in
 // the environment where it is and who asks: 201. The phones 201, 202 and 207 answer, 203 is
-// busy, and 204 rings for ever.
+// busy, 204 rings for ever, and nobody may call what begins with 0.
 func startServer(ts *testscript.TestScript, _ bool, _ []string) {
 	o := sandbox.Demo()
 	o.Listen = "127.0.0.1:0"
@@ -37,6 +38,9 @@ func startServer(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, name := range []string{"201", "202", "203", "204", "207"} {
 		c.Users.Inline = append(c.Users.Inline, directory.User{Name: name, PIN: secret.New("1234")})
 	}
+	outside, err := policy.ParsePattern("0*")
+	ts.Check(err)
+	c.Policy.Default.Called.Deny = []policy.Pattern{outside}
 	ts.Check(c.Validate())
 	server, err := app.Start(context.Background(), &c, app.Options{Log: slog.New(slog.DiscardHandler), Version: version})
 	ts.Check(err)

@@ -38,7 +38,7 @@ func (w *watch) Run(out io.Writer) error {
 			if err := w.print(out, &e); err != nil {
 				return err
 			}
-			if w.ID != "" && e.Type == api.CallEnded {
+			if w.ID != "" && e.IsLast() {
 				return errOf(e.Call.Outcome)
 			}
 		}
