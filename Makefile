@@ -55,6 +55,7 @@ check:
 	$(MAKE) vet
 	$(MAKE) tidy
 	$(MAKE) test GOTESTFLAGS="-race $(GOTESTFLAGS)"
+	$(GO) test -run NoReaderMissesOrRepeats ./test/load
 	$(MAKE) model SCHEDULES=10000
 	$(MAKE) fuzz FUZZTIME=3s
 	$(MAKE) vulncheck

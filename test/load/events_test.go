@@ -57,7 +57,7 @@ func TestNoReaderMissesOrRepeats(t *testing.T) {
 	for _, r := range readers {
 		r.wantAll(t, first)
 	}
-	t.Logf("%d calls, %d events, %d readers", calls, len(first.notes), len(readers))
+	t.Logf("%d calls, %d events, %d readers", eventCalls, len(first.notes), len(readers))
 }
 
 // eventWorld is the whole server on loopback, with its journal on the disk, and phones on
@@ -151,7 +151,7 @@ func (w *eventWorld) placeAll(ctx context.Context) {
 	var placing sync.WaitGroup
 	for p := range placers {
 		placing.Go(func() {
-			for i := p; i < calls && ctx.Err() == nil; i += placers {
+			for i := p; i < eventCalls && ctx.Err() == nil; i += placers {
 				for w.place(ctx, client, i) == http.StatusServiceUnavailable {
 				}
 			}
@@ -207,7 +207,7 @@ func (w *eventWorld) readers() (list []*reader) {
 			list = append(list, w.reader(len(list), what, change))
 		}
 	}
-	add(1, "first", func(r *reader) { r.wantEnds = calls })
+	add(1, "first", func(r *reader) { r.wantEnds = eventCalls })
 	add(33, "steady", nil)
 	add(4, "socket", func(r *reader) { r.socket = true })
 	add(4, "slow", func(r *reader) { r.slow = true })

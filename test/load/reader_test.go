@@ -90,7 +90,7 @@ func (r *reader) run(ctx context.Context) {
 		r.connections++
 		err := r.connect(ctx)
 		if err != nil && !errors.Is(err, errLeft) && ctx.Err() == nil && !r.slow {
-			r.fault("connection %d is lost: %v", r.connections, err)
+			r.faultf("connection %d is lost: %v", r.connections, err)
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (r *reader) open(ctx context.Context, path string, header http.Header) (fun
 }
 
 func (r *reader) openSocket(ctx context.Context, path string, header http.Header) (func() ([]byte, error), error) {
-	conn, _, err := websocket.Dial(ctx, r.world.url+path, &websocket.DialOptions{HTTPClient: r.http, HTTPHeader: header})
+	conn, _, err := websocket.Dial(ctx, r.world.url+path, &websocket.DialOptions{HTTPClient: r.http, HTTPHeader: header}) //nolint:bodyclose // by the connection
 	if err != nil {
 		return nil, err
 	}
@@ -206,16 +206,16 @@ func (r *reader) take(data []byte) {
 	defer r.mu.Unlock()
 	switch {
 	case !ok:
-		r.faulted("it got %s", data)
+		r.faultedf("it got %s", data)
 		return
 	case e.id <= r.last:
-		r.faulted("%d comes behind %d", e.id, r.last)
+		r.faultedf("%d comes behind %d", e.id, r.last)
 	case r.ended[e.call]:
-		r.faulted("%s %d comes behind the end of its call", e.call, e.seq)
+		r.faultedf("%s %d comes behind the end of its call", e.call, e.seq)
 	case len(r.types) == 0 && e.seq != r.seq[e.call]+1, e.seq <= r.seq[e.call]:
-		r.faulted("%s %d comes behind %d", e.call, e.seq, r.seq[e.call])
+		r.faultedf("%s %d comes behind %d", e.call, e.seq, r.seq[e.call])
 	case r.wantEnds > 0 && !e.agrees(data):
-		r.faulted("%+v is not what %s says", e, data)
+		r.faultedf("%+v is not what %s says", e, data)
 	}
 	r.last, r.seq[e.call] = e.id, e.seq
 	r.notes = append(r.notes, note{e.id, maphash.Bytes(sameSeed, data), e.kind})
@@ -244,14 +244,14 @@ func (r *reader) done() bool {
 	return r.target > 0 && r.last >= r.target
 }
 
-func (r *reader) fault(format string, args ...any) {
+func (r *reader) faultf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.faulted(format, args...)
+	r.faultedf(format, args...)
 }
 
-// faulted keeps a few of what is wrong; r.mu is held.
-func (r *reader) faulted(format string, args ...any) {
+// faultedf keeps a few of what is wrong; r.mu is held.
+func (r *reader) faultedf(format string, args ...any) {
 	if len(r.faults) < 5 {
 		r.faults = append(r.faults, fmt.Sprintf(format, args...))
 	}
@@ -268,8 +268,8 @@ func (r *reader) wantAll(t *testing.T, first *reader) {
 		t.Errorf("%s has %d events up to %d, want %d up to %d", r.name, len(r.notes), r.last, len(want), first.lastOf(r.types))
 	}
 	switch {
-	case len(r.types) == 0 && len(r.ended) != calls:
-		t.Errorf("%s has the end of %d calls, want %d", r.name, len(r.ended), calls)
+	case len(r.types) == 0 && len(r.ended) != eventCalls:
+		t.Errorf("%s has the end of %d calls, want %d", r.name, len(r.ended), eventCalls)
 	case r.slow && (!r.broken || r.connections < 2):
 		t.Errorf("%s was not dropped", r.name)
 	case r.restless && r.connections < 5:
