@@ -3,6 +3,7 @@ package crash
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -48,22 +49,29 @@ type consumer struct {
 	runs    int
 }
 
-// consumer starts the sample in a language of docs/events.md.
-func (w *world) consumer(language, file string, command ...string) *consumer {
+// sample writes the sample in a language from a page of the documentation to a file.
+func (w *world) sample(page, language, file string) (path string) {
 	w.Helper()
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "events.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
 	if err != nil {
 		w.Fatal(err)
 	}
-	_, code, ok := strings.Cut(string(page), "\n```"+language+"\n")
+	_, code, ok := strings.Cut(string(text), "\n```"+language+"\n")
 	code, _, closed := strings.Cut(code, "\n```\n")
 	if !ok || !closed {
-		w.Fatalf("the page has no sample in %s", language)
+		w.Fatalf("%s has no sample in %s", page, language)
 	}
-	path := filepath.Join(w.dir, file)
+	path = filepath.Join(w.dir, file)
 	if err := os.WriteFile(path, []byte(code+"\n"), 0o600); err != nil {
 		w.Fatal(err)
 	}
+	return path
+}
+
+// consumer starts the sample in a language of docs/events.md.
+func (w *world) consumer(language, file string, command ...string) *consumer {
+	w.Helper()
+	path := w.sample("events.md", language, file)
 	c := &consumer{world: w, name: language, args: append(command, path, "http://"+w.http, filepath.Join(w.dir, file+".last"))}
 	c.start()
 	return c
@@ -110,4 +118,30 @@ func (c *consumer) complete(calls []string) error {
 		}
 	}
 	return nil
+}
+
+// TestCRM: the script that the page for integrators shows places a call, follows it, and
+// hangs it up, and says why when it may not.
+func TestCRM(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	script := w.sample("api.md", "python", "crm.py")
+	got, err := exec.CommandContext(t.Context(), "python3", script, "http://"+w.http, "201", "202", "4711").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	told := "call.created,call.leg.trying caller,call.leg.ringing caller,call.leg.answered caller,call.leg.trying callee,call.leg.ringing callee," +
+		"call.leg.answered callee,call.connected,they talk about ticket 4711,call.leg.ended caller,call.leg.ended callee,call.ended,ended: completed by agent"
+	lines := strings.FieldsFunc(string(got), func(r rune) bool { return r == '\n' })
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	if strings.Join(lines, ",") != told {
+		t.Errorf("the script says\n%s, want\n%s", strings.Join(lines, ","), told)
+	}
+	w.within(func() error { return w.onHook("201", "202") })
+	got, err = exec.CommandContext(t.Context(), "python3", script, "http://"+w.http, "201", "2 2", "4711").CombinedOutput()
+	if err == nil || !strings.Contains(string(got), "called party") {
+		t.Errorf("a call to a party that is none: %v, %s", err, got)
+	}
 }
