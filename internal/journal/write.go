@@ -19,7 +19,7 @@ const rest = time.Minute
 func (j *Journal) write() {
 	defer close(j.written)
 	var last time.Time
-	for {
+	for j.ctx.Err() == nil { // Else what waits would be tried, and given up, for ever.
 		b := j.queue.take(j.ctx, last, rest)
 		if b == nil {
 			break
@@ -178,13 +178,14 @@ const (
 	codeNoResourcesForStream  = 10047
 )
 
-// isBroken tells that the store itself has failed, not the way to it.
+// isBroken tells that the store in this process itself has failed. One that does not answer
+// has met a disk that is full: it would never answer again.
 func isBroken(err error) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return api.ErrorCode == codeStoreFailed || api.ErrorCode == codeInsufficientResources ||
 			api.ErrorCode == jetstream.JSErrCodeJetStreamNotEnabled
 	}
-	return errors.Is(err, errRestart)
+	return errors.Is(err, errRestart) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func isFull(err error) bool {

@@ -78,7 +78,7 @@ func look(t *testing.T, s journaltest.Store) (f found) {
 	t.Helper()
 	j := journaltest.Open(t, s)
 	defer journaltest.Close(t, j)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for e, err := range j.Live(ctx) {
 		if f.liveErr = err; err == nil {

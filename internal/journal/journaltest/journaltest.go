@@ -58,7 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 
 // patience is how long a test waits for what has to come. It is shorter than the time
 // after which the store gives a worker what another one has not finished.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Open opens a journal and closes it when the test ends, if the test has not.
 func Open(t *testing.T, s Store) *journal.Journal {

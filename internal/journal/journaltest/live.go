@@ -89,7 +89,11 @@ func copiesAreNotShownTwice(t *testing.T, s Store) {
 	}()
 	for range 12 << 20 / (100 << 10) {
 		fill(t, j, 100<<10)
-		<-pace // so that the reader is not too late for what is kept
+		select {
+		case <-pace: // so that the reader is not too late for what is kept
+		case <-done:
+			t.Fatal("the reader ends early:", failed)
+		}
 	}
 	Append(t, j, final(end, 1))
 	<-done
