@@ -14,7 +14,8 @@ func (c *Control) Restore(running *engine.Running) {
 	if !snapshot.Over() {
 		c.config.Policy.Began(snapshot.Order.Agent.User, running)
 	}
-	left := max(0, time.Until(snapshot.Order.Placed.Time().Add(snapshot.Order.Keep)))
+	keep := snapshot.Order.Keep // What is left of it is all of it, when the clock was set back.
+	left := min(keep, max(0, time.Until(snapshot.Order.Placed.Time().Add(keep))))
 	if snapshot.Over() && left == 0 {
 		running.Forget()
 		return

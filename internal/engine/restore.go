@@ -45,7 +45,7 @@ func (e *Engine) Resume(r *Running) {
 	c := r.Snapshot()
 	ev := call.Restored{Unanswered: r.line.Unanswered()}
 	if c.Connected != 0 {
-		ev.Talked = time.Since(c.Connected.Time())
+		ev.Talked = max(0, time.Since(c.Connected.Time())) // The clock may have been set back.
 	}
 	r.Post(ev)
 	r.line.Reach()

@@ -13,6 +13,9 @@ import (
 const (
 	// ahead is how many bytes a reader has in memory that it has not been given.
 	ahead = 1 << 20
+	// heartbeat is how often the store tells a reader that it is still there. One that was
+	// forgotten with a store that ended hears nothing, and begins anew after two of them.
+	heartbeat = 2 * time.Second
 	// forgetAfter is when the store drops a reader that does not come back.
 	forgetAfter = 30 * time.Second
 	// again is how long a reader waits after trouble.
@@ -202,7 +205,7 @@ func (j *Journal) deliver(ctx context.Context, from uint64, subject string, sile
 	if silence > 0 && c.CachedInfo().NumPending == 0 {
 		return from, false
 	}
-	incoming, err := c.Messages(jetstream.PullMaxBytes(ahead))
+	incoming, err := c.Messages(jetstream.PullMaxBytes(ahead), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return from, ctx.Err() == nil
 	}

@@ -17,7 +17,7 @@ import (
 // event of every call once and in order, over crashes of the server and ends of their own.
 func TestConsumersSurviveCrashes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, keeping{})
 	consumers := []*consumer{w.consumer("go", "consumer.go", "go", "run"), w.consumer("python", "consumer.py", "python3")}
 	var calls []string
 	for round := range 3 {
@@ -124,7 +124,7 @@ func (c *consumer) complete(calls []string) error {
 // hangs it up, and says why when it may not.
 func TestCRM(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, keeping{})
 	script := w.sample("api.md", "python", "crm.py")
 	got, err := exec.CommandContext(t.Context(), "python3", script, "http://"+w.http, "201", "202", "4711").CombinedOutput()
 	if err != nil {

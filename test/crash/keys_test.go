@@ -28,14 +28,14 @@ func TestX14SameKeyAroundCrash(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
+			w := newWorld(t, keeping{})
 			w.killAt(tt.at)
 			first := make(chan api.Call, 1)
 			go func() {
 				c, _ := w.placeWithKey() // the program may be killed before it answers
 				first <- c
 			}()
-			w.killed()
+			w.arrive()
 			w.serve()
 			known := <-first
 			var again api.Call

@@ -16,7 +16,7 @@ import (
 // are known as the call's again, from the first one on, also when a phone sends it.
 func TestX13LadderAfterCrash(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, keeping{})
 	id := w.connect()
 	w.within(func() error { // Nothing of the set-up is left to be done, then.
 		if w.seen(about("202", request(sip.ACK, ""))) < 1 || w.seen(about("201", request(sip.ACK, ""))) < 3 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"callcontroller/api"
 	"callcontroller/internal/sandbox"
 	"callcontroller/internal/sip"
 )
@@ -81,10 +82,10 @@ func TestX13KilledInSetUp(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
+			w := newWorld(t, keeping{})
 			w.killAt(tt.at)
 			w.place(tt.method)
-			w.killed()
+			w.arrive()
 			rang := w.seen(ringing("201")) + w.seen(ringing("202"))
 			w.serve()
 			started := time.Now()
@@ -102,13 +103,13 @@ func TestX13KilledInSetUp(t *testing.T) {
 	}
 }
 
-// killed waits until the program was killed.
-func (w *world) killed() {
+// arrive waits until the point of killAt or actAt was reached.
+func (w *world) arrive() {
 	w.Helper()
 	select {
-	case <-w.dead:
+	case <-w.reached:
 	case <-time.After(patience):
-		w.Fatal("the point at which the program is to be killed was not reached")
+		w.Fatal("the point at which something was to be done was not reached")
 	}
 }
 
@@ -149,10 +150,10 @@ func TestX13KilledAfterREFER(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
+			w := newWorld(t, keeping{})
 			w.killAt(tt.at)
 			w.place("refer")
-			w.killed()
+			w.arrive()
 			w.serve()
 			w.within(func() error { return w.over("<status-line>SIP/2.0 200 OK") })
 			w.within(func() error { return w.talking("201", "202") })
@@ -184,14 +185,14 @@ func TestX13KilledWhileConnected(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, nil)
+			w := newWorld(t, keeping{})
 			id := w.connect()
 			if tt.at == nil {
 				w.kill()
 			} else {
 				w.killAt(tt.at)
 				go tt.do(w, id)
-				w.killed()
+				w.arrive()
 			}
 			w.serve()
 			w.within(func() error { return w.settled(id) })
@@ -204,13 +205,27 @@ func TestX13KilledWhileConnected(t *testing.T) {
 // connect places a call in INVITE mode and waits until the parties talk.
 func (w *world) connect() (id string) {
 	w.Helper()
+	id = w.connectUntold()
+	w.within(func() error { return w.told(id, api.CallConnected) })
+	return id
+}
+
+// connectUntold does not wait for the journal.
+func (w *world) connectUntold() (id string) {
+	w.Helper()
+	id = w.invite()
+	w.within(func() error { return w.connected(id) })
+	return id
+}
+
+// invite places a call in INVITE mode.
+func (w *world) invite() (id string) {
+	w.Helper()
 	got, err := w.ask(http.MethodPost, "/v1/calls", `{"caller":"201","callee":"202","agent":"201","method":"invite"}`)
 	if err != nil || got.status != http.StatusCreated {
 		w.Fatal(got, err)
 	}
-	id = strings.TrimPrefix(got.header.Get("Location"), "/v1/calls/")
-	w.within(func() error { return w.connected(id) })
-	return id
+	return strings.TrimPrefix(got.header.Get("Location"), "/v1/calls/")
 }
 
 // connected wants a call to be connected, and its phones to talk.

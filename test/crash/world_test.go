@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,6 +51,8 @@ func run(m *testing.M) int {
 // world is the program, the proxy and phones around it, and what passes the proxy.
 type world struct {
 	*testing.T
+	keeping
+
 	sandbox *sandbox.Sandbox
 	procs   *lab.Processes
 	dir     string
@@ -58,15 +61,24 @@ type world struct {
 	server  *lab.Process
 	config  string
 
-	mu    sync.Mutex
-	at    func(sandbox.Traced) bool // the point at which the program is killed; nil for none
-	dead  chan struct{}             // closed when it was
-	trace []sandbox.Traced
+	mu      sync.Mutex
+	at      func(sandbox.Traced) bool // the point at which act is called; nil for none
+	act     func()
+	reached chan struct{} // closed when it was
+	trace   []sandbox.Traced
 }
 
-func newWorld(t *testing.T, change func(*sandbox.Options)) *world {
+// keeping is where the program has its journal.
+type keeping struct {
+	Data     string // the directory; "" for one of the test's own
+	NATS     string // the URL of a server; "" for the journal's own
+	Optional bool   // journal.required: false
+}
+
+func newWorld(t *testing.T, k keeping) *world {
 	t.Helper()
-	w := &world{T: t, procs: lab.NewProcesses(), dir: t.TempDir(), dead: make(chan struct{})}
+	w := &world{T: t, keeping: k, procs: lab.NewProcesses(), dir: t.TempDir(), reached: make(chan struct{})}
+	w.Data = cmp.Or(k.Data, filepath.Join(w.dir, "data"))
 	t.Cleanup(w.procs.Close)
 	ports, err := lab.ClaimPorts()
 	if err != nil {
@@ -78,7 +90,7 @@ func newWorld(t *testing.T, change func(*sandbox.Options)) *world {
 		t.Fatal(err)
 	}
 	w.sip, w.http = fmt.Sprint("127.0.0.1:", first), fmt.Sprint("127.0.0.1:", first+1)
-	w.startSandbox(change)
+	w.startSandbox()
 	w.writeConfig()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -92,7 +104,7 @@ func newWorld(t *testing.T, change func(*sandbox.Options)) *world {
 // controllerPassword is that of the program's SIP account.
 const controllerPassword = "sip-secret-5521"
 
-func (w *world) startSandbox(change func(*sandbox.Options)) {
+func (w *world) startSandbox() {
 	w.Helper()
 	o := sandbox.Demo()
 	o.Listen, o.Trace = "127.0.0.1:0", w.see
@@ -103,9 +115,6 @@ func (w *world) startSandbox(change func(*sandbox.Options)) {
 	}
 	for i := range o.Phones {
 		o.Phones[i].After, o.Phones[i].Talk = 20*time.Millisecond, 0
-	}
-	if change != nil {
-		change(&o)
 	}
 	var err error
 	if w.sandbox, err = sandbox.Start(w.Context(), o); err != nil {
@@ -122,7 +131,7 @@ func (w *world) writeConfig() {
 	}
 	var text bytes.Buffer
 	err = tmpl.Execute(&text, map[string]any{
-		"SIP": w.sip, "HTTP": w.http, "Proxy": w.sandbox.URI().String(), "Password": controllerPassword, "Data": filepath.Join(w.dir, "data"),
+		"SIP": w.sip, "HTTP": w.http, "Proxy": w.sandbox.URI().String(), "Password": controllerPassword, "Journal": w.keeping,
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -166,16 +175,19 @@ func (w *world) see(m sandbox.Traced) {
 	w.trace = append(w.trace, m)
 	if w.at != nil && w.at(m) {
 		w.at = nil
-		w.kill()
-		close(w.dead)
+		w.act()
+		close(w.reached)
 	}
 }
 
 // killAt has the program killed when a message passes of which at says so.
-func (w *world) killAt(at func(sandbox.Traced) bool) {
+func (w *world) killAt(at func(sandbox.Traced) bool) { w.actAt(at, w.kill) }
+
+// actAt has something done when a message passes of which at says so.
+func (w *world) actAt(at func(sandbox.Traced) bool, act func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.at = at
+	w.at, w.act = at, act
 }
 
 func (w *world) kill() {

@@ -34,7 +34,7 @@ func legToServer(t *testing.T, l *lab.Lab, user string) bool {
 	return slices.ContainsFunc(calls, func(c lab.Call) bool { return c.Peer == lab.URI(user) })
 }
 
-func TestTerminateLetsACallFinish(t *testing.T) {
+func TestX15LetsACallFinish(t *testing.T) {
 	l := useLab(t, lab.BaresipA, lab.BaresipManual)
 	server := runServer(t, l, settings{})
 	ringTheCalledParty(t, l, server)
@@ -65,7 +65,7 @@ func refusesNewCalls(t *testing.T, server *server) error {
 	return err
 }
 
-func TestTerminateHangsUpAtTheLimit(t *testing.T) {
+func TestX15HangsUpAtTheLimit(t *testing.T) {
 	l := useLab(t, lab.BaresipA, lab.BaresipManual)
 	server := runServer(t, l, settings{drainLimit: time.Second})
 	ringTheCalledParty(t, l, server)

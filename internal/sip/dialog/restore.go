@@ -102,11 +102,12 @@ func restoreTarget(r *pack.Reader) transport.Target {
 }
 
 // restoreDialog takes the dialog. How many requests have gone out in it since it was
-// saved is not known: a request a second is more than there ever are, and CSeq numbers
-// may leave some out (RFC 3261 section 12.2.2). Which was the last of the peer's is not
-// known either: the next one tells.
+// saved is not known: a request a second is more than there ever are, also when the clock
+// was set back by two hours in the mean time, and CSeq numbers may leave some out
+// (RFC 3261 section 12.2.2). Which was the last of the peer's is not known either: the
+// next one tells.
 func (s *Session) restoreDialog(r *pack.Reader, age time.Duration) {
-	const besides = 16
+	const besides = 2 * 3600
 	d := &Dialog{text: r.String()}
 	d.RemoteTag = RemoteTag(within(d.text, r.String()))
 	d.inviteSeq, d.localSeq = number(r), number(r)
