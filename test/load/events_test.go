@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"callcontroller/internal/secret"
 	"callcontroller/internal/sip"
 	"callcontroller/internal/sip/transport/memnet"
+	"callcontroller/test/interop/lab"
 )
 
 const (
@@ -31,7 +33,8 @@ const (
 
 // TestNoReaderMissesOrRepeats: 50 readers of the events of thousands of calls get the same
 // events, those of each call as 1, 2, 3 up to its end. Some are so slow that the server
-// drops them, one leaves and comes back all the time, and one comes when all is over.
+// drops them, one leaves and comes back all the time, and one comes when all is over. No
+// file stays open.
 func TestNoReaderMissesOrRepeats(t *testing.T) {
 	w := newEventWorld(t)
 	ctx, stop := context.WithTimeout(t.Context(), eventLimit)
@@ -58,14 +61,16 @@ func TestNoReaderMissesOrRepeats(t *testing.T) {
 		r.wantAll(t, first)
 	}
 	t.Logf("%d calls, %d events, %d readers", eventCalls, len(first.notes), len(readers))
+	w.wantFilesClosed(ctx)
 }
 
 // eventWorld is the whole server on loopback, with its journal on the disk, and phones on
 // a network in memory.
 type eventWorld struct {
 	*testing.T
-	url  string
-	ends *ends
+	url   string
+	ends  *ends
+	files int // that are open before the first call
 }
 
 func newEventWorld(t *testing.T) *eventWorld {
@@ -90,8 +95,32 @@ func newEventWorld(t *testing.T) *eventWorld {
 		_ = conn.Close()
 		serving.Wait()
 	})
-	w.url = server.HTTP()[0]
+	w.url, w.files = server.HTTP()[0], openFiles(t)
 	return w
+}
+
+// openFiles counts the descriptors of this process.
+func openFiles(tb testing.TB) int {
+	tb.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(list)
+}
+
+// wantFilesClosed wants no connection to be left.
+func (w *eventWorld) wantFilesClosed(ctx context.Context) {
+	w.Helper()
+	err := lab.Poll(ctx, func() error {
+		if n := openFiles(w); n > w.files {
+			return fmt.Errorf("%d files are open, %d were before the first call", n, w.files)
+		}
+		return nil
+	})
+	if err != nil {
+		w.Error(err)
+	}
 }
 
 // eventConfig lets everybody in who comes through the proxy that this test is, so that

@@ -135,9 +135,9 @@ func guarded(tb testing.TB, a *automaton, m *sip.Message, from netip.AddrPort) {
 	a.send(tb, challenge, from)
 }
 
-// TestRingingCalls: a ringing call takes little, and nothing when it is over, also
+// TestX18RingingCalls: a ringing call takes little, and nothing when it is over, also
 // behind a proxy with digest.
-func TestRingingCalls(t *testing.T) {
+func TestX18RingingCalls(t *testing.T) {
 	for name, react := range map[string]reaction{"open": ring, "digest": guarded} {
 		t.Run(name, func(t *testing.T) { testRinging(t, react) })
 	}
@@ -197,9 +197,9 @@ func (r *referred) hangUp(p *plant) {
 	}
 }
 
-// TestAnsweredCalls: a call that waits for the phone's reports takes no more than a
+// TestX18AnsweredCalls: a call that waits for the phone's reports takes no more than a
 // ringing one, and nothing when the phone has hung up.
-func TestAnsweredCalls(t *testing.T) {
+func TestX18AnsweredCalls(t *testing.T) {
 	r := new(referred)
 	inPlant(t, r.react, func(p *plant) {
 		all, each := p.place()

@@ -38,8 +38,8 @@ func refresh(tb testing.TB, a *automaton, m *sip.Message, from netip.AddrPort) {
 	a.send(tb, answer, from)
 }
 
-// TestStandingCalls: two legs take little, no goroutine, and nothing when they are over.
-func TestStandingCalls(t *testing.T) {
+// TestX18StandingCalls: two legs take little, no goroutine, and nothing when they are over.
+func TestX18StandingCalls(t *testing.T) {
 	t.Run("bare", func(t *testing.T) {
 		inPlant(t, pickUp, func(p *plant) {
 			p.calls = 2 * calls
