@@ -35,11 +35,17 @@ func excuse(answer string) string {
 // all of them were run.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if code == 0 && flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" {
+		if code == 0 && allRan() {
 			code = coverage()
 		}
 		os.Exit(code)
 	}))
+}
+
+func allRan() bool {
+	return !slices.ContainsFunc([]string{"test.run", "test.skip", "test.list"}, func(name string) bool {
+		return flag.Lookup(name).Value.String() != ""
+	})
 }
 
 // coverage gives the exit status, and prints what is missing.
