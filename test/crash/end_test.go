@@ -59,6 +59,7 @@ func TestX12Suspended(t *testing.T) {
 	w.repeated(about("202", response(200, sip.INVITE)))
 	w.goOn()
 	w.within(func() error { return w.connected(id) })
+	w.within(w.acknowledged) // A phone says BYE only then (RFC 3261, 15).
 	w.suspend()
 	w.sandbox.Phone("202").HangUp()
 	w.repeated(request(sip.BYE, "202"))
@@ -66,6 +67,14 @@ func TestX12Suspended(t *testing.T) {
 	w.within(func() error { return w.told(id, api.CallEnded) })
 	w.within(func() error { return w.onHook("201", "202") })
 	w.connect()
+}
+
+// acknowledged wants phone 202 to have the ACK of its answer.
+func (w *world) acknowledged() error {
+	if w.seen(func(m sandbox.Traced) bool { return m.Sent && m.User == "202" && m.Msg.Method == sip.ACK }) == 0 {
+		return errors.New("the answer of 202 has no ACK")
+	}
+	return nil
 }
 
 func (w *world) suspend() {
