@@ -12,9 +12,12 @@
 // the order of Append is the order of the log. A message whose acknowledgement does
 // not come is sent again, for as long as it takes, and stored once.
 //
+// Who cannot wait so long asks Secure: what is not in the log yet is written to files ahead
+// of it, in microseconds, and brought into the log by the next Open if need be.
+//
 // What was acknowledged outlives a SIGKILL of this process: it is in the kernel's
 // memory or on the disk. What a power cut loses is Config.Sync.
 //
-// Goroutines: one writer for each Journal, and those of the NATS client and server.
+// Goroutines: one writer for each Journal, one for the files ahead, and those of the NATS client and server.
 // Close ends all of them. Read and Worker run on the goroutine of their caller.
 package journal

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"callcontroller/internal/journal/ahead"
 	"callcontroller/internal/secret"
 )
 
@@ -23,8 +24,9 @@ type Config struct {
 	// server is in this process.
 	Servers     []string
 	Credentials Credentials
-	// Dir is where the server in this process has its files. It is made when it is not
-	// there. One process at a time may have it.
+	// Dir is where the server in this process has its files, and where what is not in the
+	// log yet is written ahead of it, see Secure: with Servers it may be empty, and Secure
+	// waits for them. It is made when it is not there. One process at a time may have it.
 	Dir string
 	// Name begins the names of the stream and the bucket; default "callcontroller".
 	// Letters, digits, "-" and "_".
@@ -127,9 +129,16 @@ type Journal struct {
 	kept  kept // is the writer's
 	bad   complaints
 
+	ahead      *ahead.File   // nil: there is none
+	base       uint64        // the last message before those of this epoch
+	aheadFails bool          // the last attempt to write it has failed
+	leaving    chan struct{} // closed when the writer leaves
+	hurried    chan struct{} // closed when only the writer has it
+
 	ctx     context.Context //nolint:containedctx // ends what is under way when the journal closes
 	stop    context.CancelFunc
 	written chan struct{} // closed when the writer has ended
+	left    error         // of the writer's end: something is lost
 	room    []byte        // of the writer's last message
 }
 
@@ -140,8 +149,8 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{cfg: c, log: c.Log, index: newIndex(c.MaxAge), written: make(chan struct{})}
-	j.queue = queue{limit: c.MaxQueue, linger: c.Linger, wake: make(chan struct{}, 1)}
+	j := &Journal{cfg: c, log: c.Log, index: newIndex(c.MaxAge), written: make(chan struct{}), leaving: make(chan struct{}), hurried: make(chan struct{})}
+	j.queue = queue{limit: c.MaxQueue, linger: c.Linger, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 	j.ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var epoch [8]byte
 	_, _ = rand.Read(epoch[:]) // never fails
@@ -152,6 +161,9 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	go j.write()
+	if j.ahead != nil {
+		go j.writeAhead()
+	}
 	return j, nil
 }
 
@@ -162,6 +174,9 @@ func (j *Journal) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := j.openAhead(); err != nil {
+		return err
+	}
 	if err := j.connect(ctx); err != nil {
 		return err
 	}
@@ -169,6 +184,9 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	if err := j.bringBack(ctx); err != nil {
+		return err
+	}
+	if err := j.catchUp(ctx); err != nil {
 		return err
 	}
 	return j.replay(ctx)
@@ -189,19 +207,22 @@ func (j *Journal) Append(e Entry, done func(Position, error)) error {
 // nil. A disk that is full is seen with the next entry.
 func (j *Journal) Health() error { return j.queue.health() }
 
-// Close stores what was appended, or gives it up when ctx is over, and stops the server.
+// Close stores what was appended and stops the server. When ctx is over, what is not stored
+// is left for the next Open, if there is a Dir that takes it; else it is lost, and that is
+// the error.
 func (j *Journal) Close(ctx context.Context) error {
 	j.queue.close()
-	var err error
 	select {
 	case <-j.written:
 	case <-ctx.Done():
-		err = fmt.Errorf("journal: not everything is stored: %w", ctx.Err())
 	}
 	j.stop()
 	<-j.written
 	j.disconnect()
-	return err
+	if j.left != nil {
+		return fmt.Errorf("journal: %w", j.left)
+	}
+	return nil
 }
 
 func (j *Journal) disconnect() {
@@ -210,5 +231,8 @@ func (j *Journal) disconnect() {
 	}
 	if j.server != nil {
 		j.server.close()
+	}
+	if j.ahead != nil {
+		_ = j.ahead.Close() // nothing is buffered
 	}
 }

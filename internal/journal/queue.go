@@ -17,7 +17,12 @@ type batch struct {
 	body   []byte // the entries
 	items  []item
 	since  time.Time // when its first entry came
+	before uint64    // the number of the batch with entries that comes before it
+	start  uint64    // the bytes of entries that come before it
 }
+
+// end is where the next batch starts.
+func (b *batch) end() uint64 { return b.start + uint64(len(b.body)) }
 
 // item is what is kept of an entry until it is stored.
 type item struct {
@@ -33,13 +38,22 @@ type queue struct {
 	limit  int // bytes
 	linger time.Duration
 	wake   chan struct{} // has room for one: look again
+	hurry  chan struct{} // has room for one: somebody waits, see Secure
 
 	mu      sync.Mutex
 	batches []*batch // the oldest first
 	taken   bool     // the writer has the oldest: nothing may be added to it
 	spare   *batch   // is used again
 	number  uint64   // of the last batch
+	filled  uint64   // the number of the last one for entries
 	bytes   int
+
+	total   uint64 // bytes of all entries that ever came
+	stored  uint64 // the log has those before it
+	written uint64 // and the files ahead
+	secured []secured
+	over    bool // nothing more will be stored
+
 	offline error // there is no connection
 	fault   error // the last attempt to store has failed
 	closed  bool
@@ -65,6 +79,7 @@ func (q *queue) add(e *Entry, done func(Position, error)) error {
 	n = len(b.body) - before
 	b.items = append(b.items, item{call: e.Call, size: n, final: e.Final, done: done})
 	q.bytes += n
+	q.total = b.end()
 	return nil
 }
 
@@ -137,6 +152,8 @@ func (q *queue) open(n int) *batch {
 	}
 	q.number++
 	b.number, b.since = q.number, time.Now()
+	b.before, b.start = q.filled, q.total
+	q.filled = b.number
 	q.batches = append(q.batches, b)
 	q.poke()
 	return b
@@ -197,30 +214,38 @@ func (q *queue) ready(last time.Time) (*batch, time.Duration) {
 	return q.batches[0], 0
 }
 
-// empty puts a batch without entries in front.
+// empty gives a batch without entries, unless one with entries has come.
 func (q *queue) empty() *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.number++
-	b := &batch{number: q.number, since: time.Now()}
-	q.batches = slices.Insert(q.batches, 0, b)
 	q.taken = true
-	return b
+	if len(q.batches) == 0 {
+		q.number++
+		q.batches = append(q.batches, &batch{number: q.number, since: time.Now(), start: q.total})
+	}
+	return q.batches[0]
 }
 
-// drop forgets the batch that the writer has.
+// drop forgets the batch that the writer has, and lets go on who has waited for it.
 func (q *queue) drop(b *batch) {
+	for _, s := range q.forget(b) {
+		s.safe()
+	}
+}
+
+func (q *queue) forget(b *batch) []secured {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.stored = b.end()
 	q.batches = slices.Delete(q.batches, 0, 1)
 	q.taken = false
 	q.bytes -= len(b.body)
-	if cap(b.body) > 2*maxBatch {
-		return
+	if cap(b.body) <= 2*maxBatch {
+		clear(b.items)
+		*b = batch{body: b.body[:0], items: b.items[:0]}
+		q.spare = b
 	}
-	clear(b.items)
-	*b = batch{body: b.body[:0], items: b.items[:0]}
-	q.spare = b
+	return q.released()
 }
 
 // fail notes that the store did not take a batch; nil that it did.

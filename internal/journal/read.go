@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// ahead is how many bytes a reader has in memory that it has not been given.
-	ahead = 1 << 20
+	// readAhead is how many bytes a reader has in memory that it has not been given.
+	readAhead = 1 << 20
 	// heartbeat is how often the store tells a reader that it is still there. One that was
 	// forgotten with a store that ended hears nothing, and begins anew after two of them.
 	heartbeat = 2 * time.Second
@@ -205,7 +205,7 @@ func (j *Journal) deliver(ctx context.Context, from uint64, subject string, sile
 	if silence > 0 && c.CachedInfo().NumPending == 0 {
 		return from, false
 	}
-	incoming, err := c.Messages(jetstream.PullMaxBytes(ahead), jetstream.PullHeartbeat(heartbeat))
+	incoming, err := c.Messages(jetstream.PullMaxBytes(readAhead), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return from, ctx.Err() == nil
 	}

@@ -27,9 +27,7 @@ func (j *Journal) write() {
 		last = time.Now()
 		j.store(b)
 	}
-	for _, b := range j.queue.rest() {
-		b.tell(0, 0, ErrClosed)
-	}
+	j.left = j.leave()
 }
 
 // store brings a batch into the log, for as long as it takes.
@@ -40,7 +38,8 @@ func (j *Journal) store(b *batch) {
 		j.queue.drop(b)
 		return
 	}
-	seq, err := j.send(b.number, j.payload(b, copies))
+	h := head{epoch: j.epoch, number: b.number, low: j.index.low()}
+	seq, err := j.send(h, j.payload(h, b, copies))
 	if errors.Is(err, ErrClosed) {
 		return // the batch is told with the rest
 	}
@@ -54,7 +53,7 @@ func (j *Journal) store(b *batch) {
 }
 
 // payload makes the message of a batch, in room that the next one uses again.
-func (j *Journal) payload(b *batch, copies []copied) []byte {
+func (j *Journal) payload(h head, b *batch, copies []copied) []byte {
 	entries := b.body
 	if len(copies) > 0 {
 		entries = nil
@@ -63,7 +62,6 @@ func (j *Journal) payload(b *batch, copies []copied) []byte {
 		}
 		entries = append(entries, b.body...)
 	}
-	h := head{epoch: j.epoch, number: b.number, low: j.index.low()}
 	j.room = appendEntries(appendHead(j.room[:0], h), entries)
 	return j.room
 }
@@ -83,8 +81,8 @@ func (b *batch) tell(message uint64, first int, err error) {
 // answer is missing, we look whether ours is the last message of this node, and say
 // which one has to be the last when we send it again: so it is stored once, however long
 // the store was away.
-func (j *Journal) send(number uint64, payload []byte) (uint64, error) {
-	id := jetstream.WithMsgID(strconv.FormatUint(j.epoch, 36) + "-" + strconv.FormatUint(number, 36))
+func (j *Journal) send(h head, payload []byte) (uint64, error) {
+	id := jetstream.WithMsgID(strconv.FormatUint(h.epoch, 36) + "-" + strconv.FormatUint(h.number, 36))
 	seq, err := j.publish(payload, id)
 	for tries := 0; err != nil; tries++ {
 		if isHopeless(err) {
@@ -95,7 +93,7 @@ func (j *Journal) send(number uint64, payload []byte) (uint64, error) {
 			return 0, ErrClosed
 		}
 		var stored bool
-		if seq, stored, err = j.again(number, payload, id, err); stored {
+		if seq, stored, err = j.again(h, payload, id, err); stored {
 			break
 		}
 	}
@@ -106,7 +104,7 @@ func (j *Journal) send(number uint64, payload []byte) (uint64, error) {
 }
 
 // again mends what can be mended and sends a message again, if it is not there.
-func (j *Journal) again(number uint64, payload []byte, id jetstream.PublishOpt, why error) (seq uint64, stored bool, err error) {
+func (j *Journal) again(h head, payload []byte, id jetstream.PublishOpt, why error) (seq uint64, stored bool, err error) {
 	ctx, cancel := context.WithTimeout(j.ctx, askTimeout)
 	defer cancel()
 	if err := j.mend(ctx, why); err != nil {
@@ -117,8 +115,8 @@ func (j *Journal) again(number uint64, payload []byte, id jetstream.PublishOpt, 
 		return 0, false, err
 	}
 	if last != nil {
-		h, _, err := cutHead(last.data)
-		if err == nil && h.epoch == j.epoch && h.number == number {
+		l, _, err := cutHead(last.data)
+		if err == nil && l.epoch == h.epoch && l.number == h.number {
 			return last.seq, true, nil
 		}
 		seq = last.seq

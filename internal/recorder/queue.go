@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"callcontroller/internal/engine"
-	"callcontroller/internal/journal"
 	"callcontroller/internal/timing"
 )
 
@@ -55,9 +54,9 @@ func (q *queue) trim() {
 	}
 }
 
-// stored is for the journal to call: a goroutine of its own lets the call go on, for the
-// journal's writer must not be held up.
-func (w *waiter) stored(journal.Position, error) { go w.goOn() }
+// safe is for the journal to call: a goroutine of its own lets the call go on, for the
+// journal must not be held up.
+func (w *waiter) safe() { go w.goOn() }
 
 // goOn lets the call go on, unless it has.
 func (w *waiter) goOn() {
@@ -65,9 +64,6 @@ func (w *waiter) goOn() {
 		w.running.GoOn()
 	}
 }
-
-// leave makes it one that does not wait after all.
-func (w *waiter) leave() { w.left.Store(true) }
 
 // Fired implements timing.Owner: who has waited long enough goes on.
 func (q *queue) Fired(uint8) {

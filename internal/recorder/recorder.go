@@ -4,7 +4,8 @@
 //
 // The SIP path does not wait for the journal but in two places, where a crash would leave
 // a phone that nobody could ever hang up: before an INVITE leaves, and before the ACK that
-// makes a dialog stand. A journal that does not answer within Patience is not waited for;
+// makes a dialog stand: until the journal says that they are secure, which is when its
+// files have them; the log itself may come later. A journal that does not answer within Patience is not waited for;
 // then a crash may lose these calls.
 //
 // Goroutines: one for a moment when a call goes on that has waited.
@@ -31,6 +32,7 @@ const Patience = 2 * time.Second
 // Journal is what the recorder needs of package journal.
 type Journal interface {
 	Append(e journal.Entry, done func(journal.Position, error)) error
+	Secure(safe func())
 	Health() error
 }
 
@@ -76,14 +78,13 @@ func (r *Recorder) Changed(running *engine.Running, old, c *call.Call, first boo
 		return false
 	}
 	if !first || r.journal.Health() != nil {
-		r.record(running, c, changes, nil)
+		r.record(running, c, changes)
 		return false
 	}
-	w := r.queue.add(running)
-	if !r.record(running, c, changes, w.stored) {
-		w.leave()
+	if !r.record(running, c, changes) {
 		return false
 	}
+	r.journal.Secure(r.queue.add(running).safe)
 	return true
 }
 
@@ -96,9 +97,8 @@ func worth(old, c *call.Call) bool {
 	return c.Matters(old)
 }
 
-// record appends the entries of a step, of which done is called for the last, and tells
-// whether that was taken.
-func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chronicle.Change, done func(journal.Position, error)) bool {
+// record appends the entries of a step, and tells whether the last was taken.
+func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chronicle.Change) (taken bool) {
 	state, data := r.room(), r.room()
 	defer r.rooms.Put(state)
 	defer r.rooms.Put(data)
@@ -107,38 +107,30 @@ func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chron
 	e := journal.Entry{Call: string(c.ID), Agent: c.Order.Agent.User, Time: now, State: *state}
 	if len(changes) == 0 {
 		e.Seq = running.Told()
-		return r.append(&e, done)
+		return r.append(&e, nil)
 	}
 	w := chronicle.NewWriter(c, running.Dialog, now)
-	for i, change := range changes {
+	for _, change := range changes {
 		e.Event, e.Seq = change.Type, running.Told()+1
 		*data = w.Append((*data)[:0], change, e.Seq)
 		e.Data = *data
-		last := i == len(changes)-1
-		taken := r.append(&e, r.then(c, change, last, done))
-		if taken {
+		if taken = r.append(&e, r.then(c, change)); taken {
 			running.Tell()
 		}
-		if last {
-			return taken
-		}
 	}
-	return false
+	return taken
 }
 
 // then is what is to be done when an event of a step is stored: nil for nothing.
-func (r *Recorder) then(c *call.Call, change chronicle.Change, last bool, done func(journal.Position, error)) func(journal.Position, error) {
-	if change.Type == api.CallEnded {
-		return func(p journal.Position, err error) {
-			if err == nil {
-				r.archive.Stored(c.ID, p)
-			}
+func (r *Recorder) then(c *call.Call, change chronicle.Change) func(journal.Position, error) {
+	if change.Type != api.CallEnded {
+		return nil
+	}
+	return func(p journal.Position, err error) {
+		if err == nil {
+			r.archive.Stored(c.ID, p)
 		}
 	}
-	if last {
-		return done
-	}
-	return nil
 }
 
 func (r *Recorder) room() *[]byte {
@@ -177,10 +169,10 @@ func (r *Recorder) Refused(c *call.Call) {
 }
 
 // Performed implements engine.Recorder. A call that stands now may stand for hours: that
-// its dialogs have their ACKs is to be known.
+// its dialogs have their ACKs is to be known soon.
 func (r *Recorder) Performed(running *engine.Running, c *call.Call) {
-	if c.State == call.Connected {
-		r.record(running, c, nil, nil)
+	if c.State == call.Connected && r.record(running, c, nil) {
+		r.journal.Secure(nil)
 	}
 }
 

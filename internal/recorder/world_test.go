@@ -25,6 +25,7 @@ type paper struct {
 	mu      sync.Mutex
 	entries []journal.Entry
 	waiting []func(journal.Position, error)
+	secured []func()
 }
 
 func (p *paper) Append(e journal.Entry, done func(journal.Position, error)) error {
@@ -43,6 +44,14 @@ func (p *paper) Append(e journal.Entry, done func(journal.Position, error)) erro
 	return nil
 }
 
+func (p *paper) Secure(safe func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if safe != nil {
+		p.secured = append(p.secured, safe)
+	}
+}
+
 func (p *paper) Health() error { return p.health }
 
 // stored tells that all that was appended is stored.
@@ -52,7 +61,10 @@ func (p *paper) stored() {
 	for _, done := range p.waiting {
 		done(journal.Position(len(p.entries)), nil)
 	}
-	p.waiting = nil
+	for _, safe := range p.secured {
+		safe()
+	}
+	p.waiting, p.secured = nil, nil
 }
 
 func (p *paper) Live(context.Context) iter.Seq2[journal.Entry, error] {

@@ -1,0 +1,159 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+
+	"callcontroller/internal/journal/ahead"
+)
+
+// secured is who waits until all that was appended before is safe.
+type secured struct {
+	end  uint64 // of those entries
+	safe func()
+}
+
+// Secure calls safe, which may be nil, when all that was appended before outlives the
+// process: when it is in the files ahead of the log, or in the log, or never will be. It
+// may be called before Secure returns, and else is on a goroutine of the journal and must
+// not block.
+func (j *Journal) Secure(safe func()) {
+	if !j.queue.secure(safe) && safe != nil {
+		safe()
+	}
+}
+
+// secure notes who waits; false if nobody has to.
+func (q *queue) secure(safe func()) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.over || q.total <= max(q.stored, q.written) {
+		return false
+	}
+	if safe != nil {
+		q.secured = append(q.secured, secured{end: q.total, safe: safe})
+	}
+	select {
+	case q.hurry <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// unwritten adds to the files ahead what is not in them, and tells where that ends, and
+// what the log has.
+func (q *queue) unwritten(f *ahead.File, epoch, base uint64) (end, stored uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, b := range q.batches {
+		if b.end() <= q.written {
+			continue
+		}
+		from := max(q.written, b.start)
+		f.Add(&ahead.Piece{
+			Epoch: epoch, Base: base, Batch: b.number, Before: b.before,
+			At: from, Offset: from - b.start, Body: b.body[from-b.start:],
+		})
+	}
+	return q.total, q.stored
+}
+
+// wrote notes that what ends there is in the files ahead.
+func (q *queue) wrote(end uint64) {
+	q.mu.Lock()
+	q.written = end
+	safe := q.released()
+	q.mu.Unlock()
+	for _, s := range safe {
+		s.safe()
+	}
+}
+
+// released takes out who need not wait any more; q.mu is held.
+func (q *queue) released() []secured {
+	n := 0
+	for n < len(q.secured) && (q.over || q.secured[n].end <= max(q.stored, q.written)) {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	safe := q.secured[:n:n]
+	if q.secured = q.secured[n:]; len(q.secured) == 0 {
+		q.secured = nil
+	}
+	return safe
+}
+
+// giveUp ends all waiting: nothing more is stored.
+func (q *queue) giveUp() {
+	q.mu.Lock()
+	q.over = true
+	safe := q.released()
+	q.mu.Unlock()
+	for _, s := range safe {
+		s.safe()
+	}
+}
+
+// writeAhead writes to the files ahead when somebody waits, until the writer leaves. What
+// comes meanwhile is written together.
+func (j *Journal) writeAhead() {
+	defer close(j.hurried)
+	for {
+		select {
+		case <-j.queue.hurry:
+			_ = j.flushAhead() // it tells by itself
+		case <-j.leaving:
+			return
+		}
+	}
+}
+
+// leave writes ahead what is not stored, for the next Open, and lets everybody go on. The
+// error is nil if nothing is lost.
+func (j *Journal) leave() error {
+	err := errNotStored
+	if j.ahead != nil {
+		close(j.leaving)
+		<-j.hurried
+		err = j.flushAhead()
+	}
+	rest := j.queue.rest()
+	for _, b := range rest {
+		b.tell(0, 0, ErrClosed)
+	}
+	j.queue.giveUp()
+	if len(rest) == 0 {
+		return nil
+	}
+	if err == nil {
+		j.log.Warn("journal: not everything is in the log: the next start brings it there")
+	}
+	return err
+}
+
+var errNotStored = errors.New("not everything is stored")
+
+// flushAhead writes what is not there. When that fails, the store is waited for.
+func (j *Journal) flushAhead() error {
+	end, stored := j.queue.unwritten(j.ahead, j.epoch, j.base)
+	err := j.ahead.Flush(stored)
+	if failed := err != nil; failed != j.aheadFails {
+		j.aheadFails = failed
+		j.tellAhead(err)
+	}
+	if err != nil {
+		return fmt.Errorf("write ahead of the log: %w", err)
+	}
+	j.queue.wrote(end)
+	return nil
+}
+
+func (j *Journal) tellAhead(err error) {
+	if err != nil {
+		j.log.Warn("journal: the files ahead of the log cannot be written: calls wait for the store", "err", err)
+		return
+	}
+	j.log.Info("journal: the files ahead of the log are written again")
+}
