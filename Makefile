@@ -12,13 +12,15 @@ GO ?= go
 GOTESTFLAGS ?=
 FUZZTIME ?= 2m
 SCHEDULES ?= 100000
+COUNT ?= 1
+BENCHFLAGS ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 BIN := $(CURDIR)/bin
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 
-.PHONY: build demo test model soak attack flows check lint fmt vet tidy fuzz vulncheck bench tools clean
+.PHONY: build demo test model soak attack flows check lint fmt vet tidy fuzz vulncheck bench bench-long microbench tools clean
 
 build:
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/callcontroller ./cmd/callcontroller
@@ -56,6 +58,7 @@ check:
 	$(MAKE) tidy
 	$(MAKE) test GOTESTFLAGS="-race $(GOTESTFLAGS)"
 	$(GO) test -run NoReaderMissesOrRepeats ./test/load
+	$(GO) test -run CostOfCall ./test/bench
 	$(MAKE) model SCHEDULES=10000
 	$(MAKE) fuzz FUZZTIME=3s
 	$(MAKE) vulncheck
@@ -80,8 +83,18 @@ fuzz:
 vulncheck: $(GOVULNCHECK)
 	scripts/vulncheck $(GOVULNCHECK)
 
+# This program beside Kamailio, in turns: a quarter of an hour. docs/performance.md
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	scripts/install-peers
+	$(GO) run ./test/bench $(BENCHFLAGS)
+
+# A million calls, and 100,000 that stand for ten minutes: half an hour.
+bench-long:
+	$(GO) run ./test/bench -only keepalive,million $(BENCHFLAGS)
+
+# The parts, for benchstat: make microbench COUNT=10 >new.txt
+microbench:
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./...
 	$(GO) test -run '^$$' -bench NotifyOrder -benchtime 100000x ./test/load
 	$(GO) test -run 'Calls$$' -v ./test/load
 

@@ -15,6 +15,7 @@ import (
 
 	"callcontroller/internal/app"
 	"callcontroller/internal/config"
+	"callcontroller/internal/heap"
 )
 
 // configFlags say where the configuration comes from.
@@ -65,6 +66,7 @@ func (s *serve) Run() error {
 	for _, note := range cfg.Notes() {
 		log.Warn(note)
 	}
+	defer heap.Start(log).Close()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	a, err := app.Start(ctx, cfg, app.Options{Log: log, Version: version, Reread: s.load})

@@ -14,11 +14,11 @@ type Writer struct {
 	call []byte
 }
 
-// NewWriter makes one for a call as a step has left it, at a moment.
-func NewWriter(c *call.Call, dialog Naming, at time.Time) Writer {
-	const usual = 768 // bytes
+// NewWriter makes one for a call as a step has left it, at a moment. It uses room from its
+// start on.
+func NewWriter(room []byte, c *call.Call, dialog Naming, at time.Time) Writer {
 	shown := CallOf(c, dialog)
-	return Writer{at, appendCall(make([]byte, 0, usual), &shown)}
+	return Writer{at, appendCall(room[:0], &shown)}
 }
 
 // Append adds an event with its number in the call to b.

@@ -31,7 +31,11 @@ func NewHandler(c Config) http.Handler {
 	mux.Handle("/readyz", readOnly{readiness{c.Ready}})
 	mux.HandleFunc("/", NotFound)
 	var h http.Handler = routes{legacy: guarded(c, c.Legacy), v1: guarded(c, c.V1), mux: mux}
-	return &logged{log: c.Log, next: recovered{log: c.Log, next: capped{h}}}
+	h = &logged{log: c.Log, next: recovered{log: c.Log, next: capped{h}}}
+	if c.Admit != nil {
+		h = shed{admit: c.Admit, next: h}
+	}
+	return h
 }
 
 // guarded puts what is asked before any credentials are around an interface.

@@ -40,6 +40,7 @@ type Config struct {
 	Log     *slog.Logger    // default: nothing is logged
 	Cert    tls.Certificate // for https
 	Ready   func() error    // why no new call is taken, for /readyz; nil when one is; default: always ready
+	Admit   func() bool     // whether there is time for a new call; nil: always
 	Legacy  http.Handler    // everything below LegacyPath and RedirectPath
 	V1      http.Handler    // everything below V1Path, and what describes it at OpenAPIJSONPath and OpenAPIYAMLPath
 	Origins []string        // of web pages that may send requests besides our own, in lower case

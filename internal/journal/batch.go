@@ -153,8 +153,8 @@ func appendEntries(b, entries []byte) []byte {
 // maxEntriesLen is more than the entries and copies of any message have.
 const maxEntriesLen = 4 << 20
 
-// entriesOf gives the entries of a message, and its head.
-func entriesOf(data []byte) (head, []byte, error) {
+// entriesInto gives the entries of a message, in room if they have that, and its head.
+func entriesInto(room, data []byte) (head, []byte, error) {
 	h, block, err := cutHead(data)
 	if err != nil {
 		return h, nil, err
@@ -162,7 +162,7 @@ func entriesOf(data []byte) (head, []byte, error) {
 	if n, err := s2.DecodedLen(block); err != nil || n > maxEntriesLen {
 		return h, nil, errMalformed
 	}
-	b, err := s2.Decode(nil, block)
+	b, err := s2.Decode(room[:cap(room)], block)
 	if err != nil {
 		return h, nil, errMalformed
 	}
@@ -171,7 +171,7 @@ func entriesOf(data []byte) (head, []byte, error) {
 
 // records gives the entries of a message in order to do, which says whether to go on.
 func records(data []byte, do func(index int, r *record) bool) (head, error) {
-	h, b, err := entriesOf(data)
+	h, b, err := entriesInto(nil, data)
 	var r record
 	for i := 0; err == nil && len(b) > 0; i++ {
 		if i == lastIndex {

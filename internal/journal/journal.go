@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -127,11 +128,14 @@ type Journal struct {
 	queue queue
 	index *index
 	kept  kept // is the writer's
+	page  page // too
 	bad   complaints
 
 	ahead      *ahead.File   // nil: there is none
 	base       uint64        // the last message before those of this epoch
+	writing    sync.Mutex    // of what follows, and of the use of ahead
 	aheadFails bool          // the last attempt to write it has failed
+	gone       bool          // nothing more is written there
 	leaving    chan struct{} // closed when the writer leaves
 	hurried    chan struct{} // closed when only the writer has it
 
@@ -140,6 +144,7 @@ type Journal struct {
 	written chan struct{} // closed when the writer has ended
 	left    error         // of the writer's end: something is lost
 	room    []byte        // of the writer's last message
+	joined  []byte        // copies and entries of it
 }
 
 // Open starts the server, if it is in this process, and finds out which calls live. It

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -59,7 +60,7 @@ type copied struct {
 // copies gives what has to be copied now.
 func (j *Journal) copies(ctx context.Context) []copied {
 	var all []copied
-	var at message
+	at := &j.page
 	bytes, lost := 0, 0
 	for _, p := range j.index.lagging(maxCopies, time.Now()) {
 		if bytes > maxCopyBytes {
@@ -68,11 +69,11 @@ func (j *Journal) copies(ctx context.Context) []copied {
 		if at.seq != p.pos.message() {
 			m, err := j.fetch(ctx, p.pos.message())
 			if err != nil && !isNotFound(err) {
-				return all // later, then
+				break // later, then
 			}
-			at = m
+			at.open(&m)
 		}
-		whole := find(&at, p.pos)
+		whole := at.find(p.pos)
 		if whole == nil {
 			j.index.forget(&p)
 			lost++
@@ -81,21 +82,45 @@ func (j *Journal) copies(ctx context.Context) []copied {
 		all = append(all, copied{call: p.call, whole: whole})
 		bytes += len(whole)
 	}
+	at.seq = 0 // a batch that was found has no entries for long
 	if lost > 0 {
 		j.log.Warn("journal: the last entries of calls cannot be read: these are not recovered after a crash", "calls", lost)
 	}
 	return all
 }
 
-// find gives a copy of an entry, marked as one; nil if it is not there.
-func find(m *message, p Position) (whole []byte) {
-	_, _ = records(m.data, func(i int, r *record) bool {
-		if i == p.index() {
-			whole = append(whole, r.whole...)
+// page is a message that is read from its first entry to its last, in room that the next
+// one uses again.
+type page struct {
+	seq  uint64
+	room []byte
+	rest []byte // the entries that were not read
+	next int    // the index of the first of them
+}
+
+func (g *page) open(m *message) {
+	_, entries, err := entriesInto(g.room, m.data)
+	if err != nil {
+		entries = nil
+	}
+	if cap(entries) > cap(g.room) {
+		g.room = entries[:0]
+	}
+	g.seq, g.rest, g.next = m.seq, entries, 0
+}
+
+// find gives a copy of an entry, marked as one; nil if it is not there. It must not be
+// one before the last that was found.
+func (g *page) find(p Position) (whole []byte) {
+	var r record
+	for len(g.rest) > 0 && whole == nil {
+		rest, err := cutRecord(g.rest, &r)
+		if err == nil && g.next == p.index() {
+			whole = slices.Clone(r.whole)
 			markCopy(whole)
 		}
-		return i < p.index()
-	})
+		g.rest, g.next = rest, g.next+1
+	}
 	return whole
 }
 

@@ -32,6 +32,10 @@ type item struct {
 	done  func(Position, error)
 }
 
+// maxSpares is how many batches are kept to be used again: one is written while the next
+// ones fill.
+const maxSpares = 4
+
 // queue is where entries wait for the writer. An entry is written into its batch at
 // once, so that the queue holds bytes and its size is known.
 type queue struct {
@@ -43,7 +47,7 @@ type queue struct {
 	mu      sync.Mutex
 	batches []*batch // the oldest first
 	taken   bool     // the writer has the oldest: nothing may be added to it
-	spare   *batch   // is used again
+	spares  []*batch // are used again
 	number  uint64   // of the last batch
 	filled  uint64   // the number of the last one for entries
 	bytes   int
@@ -145,8 +149,10 @@ func (q *queue) open(n int) *batch {
 			return b
 		}
 	}
-	b := q.spare
-	q.spare = nil
+	var b *batch
+	if n := len(q.spares); n > 0 {
+		b, q.spares = q.spares[n-1], q.spares[:n-1]
+	}
 	if b == nil {
 		b = &batch{}
 	}
@@ -240,10 +246,10 @@ func (q *queue) forget(b *batch) []secured {
 	q.batches = slices.Delete(q.batches, 0, 1)
 	q.taken = false
 	q.bytes -= len(b.body)
-	if cap(b.body) <= 2*maxBatch {
+	if cap(b.body) <= 2*maxBatch && len(q.spares) < maxSpares {
 		clear(b.items)
 		*b = batch{body: b.body[:0], items: b.items[:0]}
-		q.spare = b
+		q.spares = append(q.spares, b)
 	}
 	return q.released()
 }

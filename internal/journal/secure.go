@@ -23,6 +23,26 @@ func (j *Journal) Secure(safe func()) {
 	}
 }
 
+// SecureNow makes what was appended before safe on the goroutine of the caller, who must be
+// one that may wait for the disk. False if that is not possible, or somebody else is about
+// it: then Secure tells when it is safe.
+func (j *Journal) SecureNow() bool {
+	if j.queue.isSecure() {
+		return true
+	}
+	if j.ahead == nil || !j.writing.TryLock() {
+		return false
+	}
+	defer j.writing.Unlock()
+	return !j.gone && j.flushAhead() == nil
+}
+
+func (q *queue) isSecure() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.over || q.total <= max(q.stored, q.written)
+}
+
 // secure notes who waits; false if nobody has to.
 func (q *queue) secure(safe func()) bool {
 	q.mu.Lock()
@@ -103,7 +123,9 @@ func (j *Journal) writeAhead() {
 	for {
 		select {
 		case <-j.queue.hurry:
+			j.writing.Lock()
 			_ = j.flushAhead() // it tells by itself
+			j.writing.Unlock()
 		case <-j.leaving:
 			return
 		}
@@ -117,7 +139,9 @@ func (j *Journal) leave() error {
 	if j.ahead != nil {
 		close(j.leaving)
 		<-j.hurried
-		err = j.flushAhead()
+		j.writing.Lock()
+		err, j.gone = j.flushAhead(), true
+		j.writing.Unlock()
 	}
 	rest := j.queue.rest()
 	for _, b := range rest {
@@ -135,7 +159,8 @@ func (j *Journal) leave() error {
 
 var errNotStored = errors.New("not everything is stored")
 
-// flushAhead writes what is not there. When that fails, the store is waited for.
+// flushAhead writes what is not there; j.writing is held. When that fails, the store is
+// waited for.
 func (j *Journal) flushAhead() error {
 	end, stored := j.queue.unwritten(j.ahead, j.epoch, j.base)
 	err := j.ahead.Flush(stored)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -115,6 +116,36 @@ func TestX13SecuredWhileAway(t *testing.T) {
 	journaltest.Append(t, j, journal.Entry{Call: "a", Seq: 401, Event: "e", Data: []byte("401"), State: []byte("state")})
 	journaltest.Close(t, j)
 	has(t, journaltest.Open(t, s), "a", 401)
+}
+
+// TestX13SecuredNow: many goroutines at once make their entries safe, by themselves or by
+// one another, and what all were told is there after a crash.
+func TestX13SecuredNow(t *testing.T) {
+	t.Parallel()
+	s := journaltest.Embedded(t)
+	s.Config.Linger = time.Hour
+	j := journaltest.Open(t, s)
+	const calls, entries = 20, 10
+	var placing sync.WaitGroup
+	for c := range calls {
+		placing.Go(func() {
+			for seq := 1; seq <= entries; seq++ {
+				appendOnly(t, j, strconv.Itoa(c), seq, seq)
+				if !j.SecureNow() {
+					secure(t, j)
+				}
+			}
+		})
+	}
+	placing.Wait()
+	if !j.SecureNow() {
+		t.Error("what is secure is not secure now")
+	}
+	crashed, _ := copyOf(t, s)
+	j = journaltest.Open(t, crashed)
+	for c := range calls {
+		has(t, j, strconv.Itoa(c), entries)
+	}
 }
 
 // TestX16NoRoomAhead: where the files cannot be written, the store is waited for, and the

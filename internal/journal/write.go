@@ -56,11 +56,12 @@ func (j *Journal) store(b *batch) {
 func (j *Journal) payload(h head, b *batch, copies []copied) []byte {
 	entries := b.body
 	if len(copies) > 0 {
-		entries = nil
+		entries = j.joined[:0]
 		for _, c := range copies {
 			entries = append(entries, c.whole...)
 		}
 		entries = append(entries, b.body...)
+		j.joined = entries
 	}
 	j.room = appendEntries(appendHead(j.room[:0], h), entries)
 	return j.room

@@ -36,6 +36,16 @@ func String[T ~string | ~[]byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+// Enclose makes what was added to b since it had start bytes a text, as String adds one.
+func Enclose(b []byte, start int) []byte {
+	var room [binary.MaxVarintLen64]byte
+	length := binary.AppendUvarint(room[:0], uint64(len(b)-start))
+	b = append(b, length...)
+	copy(b[start+len(length):], b[start:])
+	copy(b[start:], length)
+	return b
+}
+
 // Reader reads what was written, in the same order. Once something does not fit, it
 // gives zeros, and Err tells.
 type Reader struct {

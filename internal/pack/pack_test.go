@@ -35,6 +35,18 @@ func TestLaws(t *testing.T) {
 	})
 }
 
+// TestEnclose: a text that was added in place is read like any other, whatever its length.
+func TestEnclose(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 127, 128, 20000} {
+		text := bytes.Repeat([]byte("x"), n)
+		got := pack.Enclose(append([]byte("before"), text...), len("before"))
+		if want := pack.String([]byte("before"), text); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: %d, want %d", n, len(got), len(want))
+		}
+	}
+}
+
 func TestNumberOutOfRange(t *testing.T) {
 	t.Parallel()
 	r := pack.NewReader(pack.Uint(nil, uint8(4)))

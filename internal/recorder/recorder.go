@@ -33,6 +33,7 @@ const Patience = 2 * time.Second
 type Journal interface {
 	Append(e journal.Entry, done func(journal.Position, error)) error
 	Secure(safe func())
+	SecureNow() bool
 	Health() error
 }
 
@@ -84,6 +85,9 @@ func (r *Recorder) Changed(running *engine.Running, old, c *call.Call, first boo
 	if !r.record(running, c, changes) {
 		return false
 	}
+	if old.State == call.Queued && r.journal.SecureNow() { // who places a call may wait for the disk
+		return false
+	}
 	r.journal.Secure(r.queue.add(running).safe)
 	return true
 }
@@ -99,9 +103,10 @@ func worth(old, c *call.Call) bool {
 
 // record appends the entries of a step, and tells whether the last was taken.
 func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chronicle.Change) (taken bool) {
-	state, data := r.room(), r.room()
+	state, data, shown := r.room(), r.room(), r.room()
 	defer r.rooms.Put(state)
 	defer r.rooms.Put(data)
+	defer r.rooms.Put(shown)
 	*state = running.Save(pack.String((*state)[:0], c.Save((*data)[:0])))
 	now := time.Now()
 	e := journal.Entry{Call: string(c.ID), Agent: c.Order.Agent.User, Time: now, State: *state}
@@ -109,7 +114,7 @@ func (r *Recorder) record(running *engine.Running, c *call.Call, changes []chron
 		e.Seq = running.Told()
 		return r.append(&e, nil)
 	}
-	w := chronicle.NewWriter(c, running.Dialog, now)
+	w := chronicle.NewWriter(*shown, c, running.Dialog, now)
 	for _, change := range changes {
 		e.Event, e.Seq = change.Type, running.Told()+1
 		*data = w.Append((*data)[:0], change, e.Seq)
@@ -158,7 +163,7 @@ func (r *Recorder) Refused(c *call.Call) {
 		return
 	}
 	now := time.Now()
-	w := chronicle.NewWriter(c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }, now)
+	w := chronicle.NewWriter(nil, c, func(call.Leg) (call.DialogID, bool) { return call.DialogID{}, false }, now)
 	change := chronicle.Change{Type: api.CallRefused}
 	e := journal.Entry{Call: string(c.ID), Seq: 1, Event: change.Type, Agent: c.Order.Agent.User, Time: now, Data: w.Append(nil, change, 1), Final: true}
 	r.append(&e, func(p journal.Position, err error) {

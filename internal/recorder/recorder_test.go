@@ -55,6 +55,20 @@ func TestPhonesWaitForTheJournal(t *testing.T) {
 	})
 }
 
+// TestSecuredAtOnce: an INVITE whose call is secure at once leaves on the goroutine that
+// places the call; the ACK waits, for what brings its answer may not wait for a disk.
+func TestSecuredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &paper{atOnce: true})
+		r := w.begin("a")
+		w.did(t, "INVITE")
+		r.Post(call.Answered{Response: response(200)})
+		w.did(t, "INVITE")
+		w.paper.stored()
+		w.did(t, "INVITE, ACK, REFER")
+	})
+}
+
 // did checks which effects were performed when all that can go on has gone on.
 func (w *world) did(t *testing.T, want string) {
 	t.Helper()

@@ -26,6 +26,7 @@ type paper struct {
 	entries []journal.Entry
 	waiting []func(journal.Position, error)
 	secured []func()
+	atOnce  bool
 }
 
 func (p *paper) Append(e journal.Entry, done func(journal.Position, error)) error {
@@ -51,6 +52,8 @@ func (p *paper) Secure(safe func()) {
 		p.secured = append(p.secured, safe)
 	}
 }
+
+func (p *paper) SecureNow() bool { return p.atOnce }
 
 func (p *paper) Health() error { return p.health }
 

@@ -34,16 +34,11 @@ type medium struct {
 // live tells that a section offers a stream.
 func live(m medium) bool { return m.Port != 0 }
 
-// Check tells why a description cannot be passed on, nil when it can.
-func Check(body []byte) error {
-	_, err := parse(body)
-	return err
-}
-
-// Dead tells that a description refuses every stream that it names.
-func Dead(body []byte) bool {
+// Check tells why a description cannot be passed on, and else whether it refuses every
+// stream that it names.
+func Check(body []byte) (dead bool, err error) {
 	d, err := parse(body)
-	return err == nil && !slices.ContainsFunc(d.media, live)
+	return err == nil && !slices.ContainsFunc(d.media, live), err
 }
 
 func parse(body []byte) (description, error) {
@@ -71,22 +66,54 @@ func parse(body []byte) (description, error) {
 	return d, nil
 }
 
-// cut divides the lines into those of the session and those of each m= section. Empty
-// lines, which no description has, are left out.
+// cut divides the lines into those of the session and those of each m= section.
 func cut(body []byte) (session string, sections []string) {
-	var b strings.Builder
-	for line := range strings.Lines(string(body)) {
-		line = strings.TrimRight(line, "\r\n")
-		if strings.HasPrefix(line, "m=") {
-			sections = append(sections, b.String())
-			b.Reset()
+	const next = "\r\nm="
+	rest := normal(body)
+	if !strings.HasPrefix(rest, "m=") {
+		before, _, ok := strings.Cut(rest, next)
+		if !ok {
+			return rest, nil
 		}
-		if line != "" {
-			b.WriteString(line + "\r\n")
+		session = rest[:len(before)+len("\r\n")]
+		rest = rest[len(session):]
+	}
+	for {
+		before, _, ok := strings.Cut(rest, next)
+		if !ok {
+			return session, append(sections, rest)
+		}
+		end := len(before) + len("\r\n")
+		sections, rest = append(sections, rest[:end]), rest[end:]
+	}
+}
+
+// normal gives a description with CRLF behind each line, and without empty lines, which
+// no description has. Nearly all are so.
+func normal(body []byte) string {
+	s := string(body)
+	if isNormal(s) {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s) + len(s)/8)
+	for line := range strings.Lines(s) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			b.WriteString(line)
+			b.WriteString("\r\n")
 		}
 	}
-	sections = append(sections, b.String())
-	return sections[0], sections[1:]
+	return b.String()
+}
+
+func isNormal(s string) bool {
+	for line := range strings.Lines(s) {
+		text, ok := strings.CutSuffix(line, "\r\n")
+		if !ok || text == "" || text[len(text)-1] == '\r' {
+			return false
+		}
+	}
+	return true
 }
 
 // Find gives the session description in a body of that Content-Type: the body itself,

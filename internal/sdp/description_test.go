@@ -37,7 +37,7 @@ func TestF27Check(t *testing.T) {
 		"the o-line in a stream": {[]byte("v=0\r\n" + pcmu + "o=- 1 1 IN IP4 192.0.2.20\r\n"), ErrStart},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := Check(c.body); !errors.Is(err, c.want) {
+			if _, err := Check(c.body); !errors.Is(err, c.want) {
 				t.Errorf("%v, want %v", err, c.want)
 			}
 			s, phone := sink(), sink()
@@ -65,8 +65,8 @@ func TestDead(t *testing.T) {
 		string(describe(pcmu)):      false,
 		"":                          false,
 	} {
-		if Dead([]byte(body)) != want {
-			t.Errorf("Dead is %v for %q", !want, body)
+		if dead, _ := Check([]byte(body)); dead != want {
+			t.Errorf("dead is %v for %q", dead, body)
 		}
 	}
 }

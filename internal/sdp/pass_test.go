@@ -156,7 +156,7 @@ func TestF08NoMoreThanAPhoneCanBeTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Check(body); err != nil || strings.Count(string(body), "\r\nm="+kind+" 9 ") != maxMedia {
+		if _, err := Check(body); err != nil || strings.Count(string(body), "\r\nm="+kind+" 9 ") != maxMedia {
 			t.Errorf("%v:\n%s", err, body)
 		}
 	}
@@ -220,8 +220,8 @@ func TestF10Refuse(t *testing.T) {
 	if d := cmp.Diff(want, pass(t)(body, err)); d != "" {
 		t.Error(d)
 	}
-	if !Dead(body) || Check(body) != nil {
-		t.Errorf("%v in\n%s", Check(body), body)
+	if dead, err := Check(body); !dead || err != nil {
+		t.Errorf("dead is %v (%v) of\n%s", dead, err, body)
 	}
 }
 

@@ -32,12 +32,13 @@ func describe(m *sip.Message) (call.SDP, []byte) {
 		return call.NoSDP, nil
 	}
 	body, ok := sdp.Find(m.Get(sip.ContentType), m.Body)
-	switch {
-	case !ok:
+	if !ok {
 		return call.BadSDP, nil
-	case sdp.Check(body) != nil:
+	}
+	switch dead, err := sdp.Check(body); {
+	case err != nil:
 		return call.BadSDP, body
-	case sdp.Dead(body):
+	case dead:
 		return call.DeadSDP, body
 	default:
 		return call.GoodSDP, body

@@ -15,11 +15,11 @@ func (l *line) Save(b []byte) []byte {
 	legs := l.legs
 	l.mu.Unlock()
 	for _, g := range legs {
-		if g == nil || g.session == nil {
-			b = pack.String(b, "")
-			continue
+		start := len(b)
+		if g != nil && g.session != nil {
+			b = g.save(b)
 		}
-		b = pack.String(b, g.save(nil))
+		b = pack.Enclose(b, start)
 	}
 	return b
 }
@@ -27,7 +27,8 @@ func (l *line) Save(b []byte) []byte {
 func (g *leg) save(b []byte) []byte {
 	b = pack.Uint(pack.Uint(b, g.number), g.referSeq.Load())
 	g.line.mu.Lock()
-	b = pack.String(b, g.sdp.Save(nil))
+	start := len(b)
+	b = pack.Enclose(g.sdp.Save(b), start)
 	b = g.timer.save(b)
 	g.line.mu.Unlock()
 	return g.session.Save(b)

@@ -46,7 +46,9 @@ func (s *Session) Save(b []byte) []byte {
 }
 
 func saveTarget(b []byte, t transport.Target) []byte {
-	return pack.String(pack.Uint(b, t.Protocol), t.Addr.String())
+	b = pack.Uint(b, t.Protocol)
+	start := len(b)
+	return pack.Enclose(t.Addr.AppendTo(b), start)
 }
 
 // Restore makes a session that was saved by another process age ago, under its name, and

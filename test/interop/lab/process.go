@@ -135,6 +135,9 @@ func (ps *Processes) wait(p *Process) {
 // Log is the file with what the program prints.
 func (p *Process) Log() string { return p.log }
 
+// PID is the program's process number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Ended is closed when the program has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 

@@ -1,0 +1,132 @@
+// Package overload owns how many new calls are taken when there is more to do than the
+// processors can: calls that were taken go before new ones, and who is refused is told at
+// once, for next to nothing.
+//
+// The signs of overload are how long goroutines that could run have waited for a processor,
+// and how many wait: that is seen earlier, and does not tell how long it will take. While
+// one is there, the rate of new calls is cut, and else raised again by and by.
+//
+// Goroutines: one from Start to Close.
+package overload
+
+import (
+	"log/slog"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+const (
+	// every is how often it is looked for the signs.
+	every = 10 * time.Millisecond
+	// crowd is how many goroutines that wait for one processor are a sign. Fifty calls that
+	// are placed at once by a server with two, one after the other ends, are thirty.
+	crowd = 64
+)
+
+// Control admits new calls. Use Start.
+type Control struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	gate    gate
+	refused int // since refusing began
+
+	done  chan struct{}
+	ended chan struct{}
+}
+
+// Start begins to watch.
+func Start(log *slog.Logger) *Control {
+	c := &Control{log: log, done: make(chan struct{}), ended: make(chan struct{})}
+	c.gate.at = time.Now()
+	go c.run()
+	return c
+}
+
+// Close ends the watching.
+func (c *Control) Close() {
+	close(c.done)
+	<-c.ended
+}
+
+// Admit tells whether a new call is taken.
+func (c *Control) Admit() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ok := c.gate.admit()
+	if !ok {
+		c.refused++
+	}
+	return ok
+}
+
+func (c *Control) run() {
+	defer close(c.ended)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	w := newWaits()
+	for {
+		select {
+		case <-tick.C:
+			wait, waiting := w.since()
+			c.look(time.Now(), wait, waiting > crowd*runtime.GOMAXPROCS(0))
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// look takes how long goroutines have waited of late, and whether many wait.
+func (c *Control) look(now time.Time, wait time.Duration, crowded bool) {
+	c.mu.Lock()
+	before := c.gate.limited
+	c.gate.look(now, wait, crowded)
+	limited, rate, refused := c.gate.limited, c.gate.rate, c.refused
+	if before && !limited {
+		c.refused = 0
+	}
+	c.mu.Unlock()
+	switch {
+	case limited && !before:
+		c.log.Warn("overload: new calls are refused", "calls_a_second", int(rate), "wait_ms", float64(wait.Microseconds())/1000)
+	case before && !limited && refused > 0:
+		c.log.Info("overload has ended: all new calls are taken", "refused", refused)
+	}
+}
+
+// waits reads how long goroutines wait to run.
+type waits struct {
+	sample []metrics.Sample
+	before []uint64
+}
+
+func newWaits() *waits {
+	w := &waits{sample: []metrics.Sample{{Name: "/sched/latencies:seconds"}, {Name: "/sched/goroutines/runnable:goroutines"}}}
+	w.since()
+	return w
+}
+
+// since is how long nine of ten have waited at most since it was asked last, and how many
+// wait now.
+func (w *waits) since() (wait time.Duration, waiting int) {
+	metrics.Read(w.sample)
+	waiting = int(w.sample[1].Value.Uint64()) //nolint:gosec // so many fit into the memory
+	h := w.sample[0].Value.Float64Histogram()
+	if w.before == nil {
+		w.before = make([]uint64, len(h.Counts))
+	}
+	defer copy(w.before, h.Counts)
+	total := uint64(0)
+	for i, n := range h.Counts {
+		total += n - w.before[i]
+	}
+	above := uint64(0)
+	for i := len(h.Counts) - 1; i >= 0; i-- {
+		if above += h.Counts[i] - w.before[i]; above*10 > total {
+			return time.Duration(h.Buckets[i] * float64(time.Second)), waiting // the lower end
+		}
+	}
+	return 0, waiting
+}
