@@ -15,8 +15,9 @@ const (
 	// climb is the part by which the rate is raised in a second, and fast the same as long
 	// as it is far below what it was before it was cut.
 	climb, fast = 0.5, 4
-	// fewest is how many new calls a second are taken in any case.
-	fewest = 10
+	// fewest is how many new calls a second are taken in any case, and spare how many at once:
+	// a machine that stands still for a moment is not to cost those their calls who place few.
+	fewest, spare = 50, 20
 	// calm is for how long nobody has to be refused until no rate holds.
 	calm = time.Second
 	// burst is for which time calls may come at once.
@@ -75,7 +76,7 @@ func (g *gate) look(now time.Time, wait time.Duration, crowded bool) {
 		g.high = 0
 	}
 	if g.limited {
-		most := max(g.rate*burst.Seconds(), 1)
+		most := max(g.rate*burst.Seconds(), spare)
 		g.tokens = min(g.tokens+g.rate*passed.Seconds(), most)
 	}
 }
@@ -101,7 +102,7 @@ func (g *gate) raise(passed time.Duration) {
 func (g *gate) cut(wait time.Duration) {
 	part := deepest * min(float64(wait)/float64(4*target), 1)
 	if !g.limited {
-		g.limited, g.rate, g.tokens, g.refused = true, g.usual, 0, g.at
+		g.limited, g.rate, g.tokens, g.refused = true, g.usual, spare, g.at
 		part = first
 	}
 	now := min(g.rate, g.usual)

