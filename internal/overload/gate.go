@@ -5,8 +5,8 @@ import "time"
 const (
 	// target is the waiting time up to which there is no overload, and sure is how many
 	// looks in a row have to see more: one may see a collection of garbage.
-	target = 30 * time.Millisecond
-	sure   = 2
+	target = 100 * time.Millisecond
+	sure   = 3
 	// between is the time between two cuts: it shows by then what the first one did.
 	between = 60 * time.Millisecond
 	// first is the part that is cut off at first, for what has come by then has to be done,
@@ -100,7 +100,7 @@ func (g *gate) raise(passed time.Duration) {
 // cut lowers the rate, the more the longer it is waited. What was not used of it does not
 // count.
 func (g *gate) cut(wait time.Duration) {
-	part := deepest * min(float64(wait)/float64(4*target), 1)
+	part := deepest * min(float64(wait)/float64(2*target), 1)
 	if !g.limited {
 		g.limited, g.rate, g.tokens, g.refused = true, g.usual, spare, g.at
 		part = first

@@ -20,9 +20,10 @@ import (
 const (
 	// every is how often it is looked for the signs.
 	every = 10 * time.Millisecond
-	// crowd is how many goroutines that wait for one processor are a sign. Fifty calls that
-	// are placed at once by a server with two, one after the other ends, are thirty.
-	crowd = 64
+	// crowd is how many goroutines that wait for one processor are a sign: some tens of
+	// milliseconds of work. Fifty calls that are placed at once, one after the other ends, are
+	// thirty for each of two.
+	crowd = 200
 )
 
 // Control admits new calls. Use Start.
