@@ -57,7 +57,7 @@ type routes struct {
 
 func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch p := RawPath(r.URL); {
-	case h.legacy != nil && (strings.HasPrefix(p, LegacyPath) || strings.HasPrefix(p, RedirectPath)):
+	case h.legacy != nil && isLegacy(p):
 		h.legacy.ServeHTTP(w, r)
 	case h.v1 != nil && isV1(p):
 		h.v1.ServeHTTP(w, r)
@@ -66,6 +66,10 @@ func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		NotFound(w, r)
 	}
+}
+
+func isLegacy(rawPath string) bool {
+	return strings.HasPrefix(rawPath, LegacyPath) || strings.HasPrefix(rawPath, RedirectPath)
 }
 
 func isV1(rawPath string) bool {

@@ -30,9 +30,5 @@ func (h shed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // about one that is there (CONTRACT 3).
 func isNewCall(r *http.Request) bool {
 	p := RawPath(r.URL)
-	if p == V1Path+"calls" {
-		return true
-	}
-	old := strings.HasPrefix(p, LegacyPath) || strings.HasPrefix(p, RedirectPath)
-	return old && !strings.Contains(r.URL.RawQuery, "action=")
+	return p == V1Path+"calls" || isLegacy(p) && !strings.Contains(r.URL.RawQuery, "action=")
 }

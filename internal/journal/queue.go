@@ -233,15 +233,10 @@ func (q *queue) empty() *batch {
 }
 
 // drop forgets the batch that the writer has, and lets go on who has waited for it.
-func (q *queue) drop(b *batch) {
-	for _, s := range q.forget(b) {
-		s.safe()
-	}
-}
+func (q *queue) drop(b *batch) { q.release(func() { q.forget(b) }) }
 
-func (q *queue) forget(b *batch) []secured {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+// forget takes out the oldest batch; q.mu is held.
+func (q *queue) forget(b *batch) {
 	q.stored = b.end()
 	q.batches = slices.Delete(q.batches, 0, 1)
 	q.taken = false
@@ -251,7 +246,6 @@ func (q *queue) forget(b *batch) []secured {
 		*b = batch{body: b.body[:0], items: b.items[:0]}
 		q.spares = append(q.spares, b)
 	}
-	return q.released()
 }
 
 // fail notes that the store did not take a batch; nil that it did.

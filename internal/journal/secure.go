@@ -40,14 +40,17 @@ func (j *Journal) SecureNow() bool {
 func (q *queue) isSecure() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.over || q.total <= max(q.stored, q.written)
+	return q.has(q.total)
 }
+
+// has tells whether entries that end there need not be waited for; q.mu is held.
+func (q *queue) has(end uint64) bool { return q.over || end <= max(q.stored, q.written) }
 
 // secure notes who waits; false if nobody has to.
 func (q *queue) secure(safe func()) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.over || q.total <= max(q.stored, q.written) {
+	if q.has(q.total) {
 		return false
 	}
 	if safe != nil {
@@ -78,10 +81,10 @@ func (q *queue) unwritten(f *ahead.File, epoch, base uint64) (end, stored uint64
 	return q.total, q.stored
 }
 
-// wrote notes that what ends there is in the files ahead.
-func (q *queue) wrote(end uint64) {
+// release makes a change, and then lets go on who need not wait any more.
+func (q *queue) release(change func()) {
 	q.mu.Lock()
-	q.written = end
+	change()
 	safe := q.released()
 	q.mu.Unlock()
 	for _, s := range safe {
@@ -92,7 +95,7 @@ func (q *queue) wrote(end uint64) {
 // released takes out who need not wait any more; q.mu is held.
 func (q *queue) released() []secured {
 	n := 0
-	for n < len(q.secured) && (q.over || q.secured[n].end <= max(q.stored, q.written)) {
+	for n < len(q.secured) && q.has(q.secured[n].end) {
 		n++
 	}
 	if n == 0 {
@@ -103,17 +106,6 @@ func (q *queue) released() []secured {
 		q.secured = nil
 	}
 	return safe
-}
-
-// giveUp ends all waiting: nothing more is stored.
-func (q *queue) giveUp() {
-	q.mu.Lock()
-	q.over = true
-	safe := q.released()
-	q.mu.Unlock()
-	for _, s := range safe {
-		s.safe()
-	}
 }
 
 // writeAhead writes to the files ahead when somebody waits, until the writer leaves. What
@@ -147,7 +139,7 @@ func (j *Journal) leave() error {
 	for _, b := range rest {
 		b.tell(0, 0, ErrClosed)
 	}
-	j.queue.giveUp()
+	j.queue.release(func() { j.queue.over = true }) // nothing more is stored
 	if len(rest) == 0 {
 		return nil
 	}
@@ -171,7 +163,7 @@ func (j *Journal) flushAhead() error {
 	if err != nil {
 		return fmt.Errorf("write ahead of the log: %w", err)
 	}
-	j.queue.wrote(end)
+	j.queue.release(func() { j.queue.written = end })
 	return nil
 }
 

@@ -62,18 +62,15 @@ func (g *gate) look(now time.Time, wait time.Duration, crowded bool) {
 	}
 	g.count(passed)
 	g.at = now
-	switch {
-	case wait > target || crowded:
+	if wait > target || crowded {
 		if g.high++; (g.high >= sure || crowded) && now.Sub(g.last) >= between {
 			g.cut(wait)
 		}
-	case g.limited && now.Sub(g.refused) > calm:
-		g.limited, g.high = false, 0
-	case g.limited:
+	} else {
 		g.high = 0
-		g.raise(passed)
-	default:
-		g.high = 0
+		if g.limited = g.limited && now.Sub(g.refused) <= calm; g.limited {
+			g.raise(passed)
+		}
 	}
 	if g.limited {
 		most := max(g.rate*burst.Seconds(), spare)

@@ -5,8 +5,8 @@
 // The SIP path does not wait for the journal but in two places, where a crash would leave
 // a phone that nobody could ever hang up: before an INVITE leaves, and before the ACK that
 // makes a dialog stand: until the journal says that they are secure, which is when its
-// files have them; the log itself may come later. A journal that does not answer within Patience is not waited for;
-// then a crash may lose these calls.
+// files have them; the log itself may come later. A journal that does not answer within
+// Patience is not waited for; then a crash may lose these calls.
 //
 // Goroutines: one for a moment when a call goes on that has waited.
 package recorder

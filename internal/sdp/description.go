@@ -49,11 +49,12 @@ func parse(body []byte) (description, error) {
 	if bytes.IndexByte(body, 0) >= 0 {
 		return d, ErrNUL
 	}
-	media, err := ParseOffer(body)
+	text := string(body)
+	media, err := parseOffer(text)
 	if err != nil {
 		return d, err
 	}
-	session, sections := cut(body)
+	session, sections := cut(text)
 	version, rest, _ := strings.Cut(session, "\r\n")
 	origin, rest, ok := strings.Cut(rest, "\r\n")
 	if !ok || !strings.HasPrefix(version, "v=") || !strings.HasPrefix(origin, "o=") {
@@ -67,7 +68,7 @@ func parse(body []byte) (description, error) {
 }
 
 // cut divides the lines into those of the session and those of each m= section.
-func cut(body []byte) (session string, sections []string) {
+func cut(body string) (session string, sections []string) {
 	const next = "\r\nm="
 	rest := normal(body)
 	if !strings.HasPrefix(rest, "m=") {
@@ -90,8 +91,7 @@ func cut(body []byte) (session string, sections []string) {
 
 // normal gives a description with CRLF behind each line, and without empty lines, which
 // no description has. Nearly all are so.
-func normal(body []byte) string {
-	s := string(body)
+func normal(s string) string {
 	if isNormal(s) {
 		return s
 	}

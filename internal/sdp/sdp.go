@@ -37,10 +37,12 @@ type Media struct {
 }
 
 // ParseOffer reads the m= sections of an offer. Lines may end with CRLF or LF.
-func ParseOffer(body []byte) ([]Media, error) {
+func ParseOffer(body []byte) ([]Media, error) { return parseOffer(string(body)) }
+
+func parseOffer(body string) ([]Media, error) {
 	var media []Media
 	direction, zero := "sendrecv", false
-	for line := range strings.Lines(string(body)) {
+	for line := range strings.Lines(body) {
 		line = strings.TrimRight(line, "\r\n")
 		kind, value, ok := strings.Cut(line, "=")
 		if !ok || len(kind) != 1 {

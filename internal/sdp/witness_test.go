@@ -57,7 +57,7 @@ func media(body []byte) []medium {
 	if err != nil {
 		return nil
 	}
-	_, texts := cut(body)
+	_, texts := cut(string(body))
 	var all []medium
 	for i, m := range read {
 		all = append(all, medium{m, texts[i]})
