@@ -43,8 +43,7 @@ type settings struct {
 type bench struct {
 	settings
 	world  *world
-	phones *load.Phones
-	other  *load.Phones
+	phones [len(phoneAddresses)]*load.Phones
 	seen   report
 }
 
@@ -135,17 +134,18 @@ func (b *bench) open(ctx context.Context) (err error) {
 	if err := lab.Build(".", w.program, "-trimpath"); err != nil {
 		return err
 	}
-	if b.phones, err = load.Open(ctx, caller, callee); err != nil {
-		return err
+	for i, pair := range phoneAddresses {
+		if b.phones[i], err = load.Open(ctx, pair[0], pair[1]); err != nil {
+			return err
+		}
 	}
-	b.other, err = load.Open(ctx, otherCaller, otherCallee)
-	return err
+	return nil
 }
 
 func (b *bench) close() error {
 	b.world.procs.Close()
 	var all []error
-	for _, p := range []*load.Phones{b.phones, b.other} {
+	for _, p := range b.phones {
 		if p != nil {
 			all = append(all, p.Close())
 		}

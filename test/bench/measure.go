@@ -29,24 +29,20 @@ func measure(ctx context.Context, s *server, phones *load.Phones, o load.Options
 	if err != nil {
 		return nil, err
 	}
-	before, err := cpu(pids)
-	if err != nil {
-		return nil, err
-	}
+	var r *load.Result
 	own := self()
-	r := phones.Run(ctx, o)
-	own = self() - own
-	if err := pause(ctx, settling); err != nil {
-		return nil, err
-	}
-	after, err := cpu(pids)
+	used, err := spent(pids, func() error {
+		r = phones.Run(ctx, o)
+		own = self() - own
+		return pause(ctx, settling)
+	})
 	if err != nil {
 		return nil, err
 	}
 	if r.Completed == 0 {
 		return nil, fmt.Errorf("%s: no call succeeds: %v", s.name, r.Reasons)
 	}
-	return &measured{Server: s.name, CPU: each(after-before, r.Completed), Loader: each(own, r.Completed), Result: r}, nil
+	return &measured{Server: s.name, CPU: each(used, r.Completed), Loader: each(own, r.Completed), Result: r}, nil
 }
 
 func each(d time.Duration, n int) float64 {

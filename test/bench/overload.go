@@ -27,14 +27,14 @@ func (b *bench) overload(ctx context.Context) error {
 	defer s.process.Stop()
 	capacity := 0.0
 	for range 2 { // the first warms up
-		m, err := measure(ctx, s, b.phones, b.load(manyRefer))
+		m, err := measure(ctx, s, b.phones[0], b.load(manyRefer))
 		if err != nil {
 			return err
 		}
 		capacity = m.CallsASecond
 	}
 	o := &overload{Capacity: capacity, Offered: 3 * capacity}
-	o.During = b.phones.Run(ctx, load.Options{
+	o.During = b.phones[0].Run(ctx, load.Options{
 		Flow: load.Refer, API: s.api(load.Refer), Rate: o.Offered, Calls: int(o.Offered * overloadTime.Seconds()), Timeout: 30 * time.Second,
 	})
 	if err := pause(ctx, time.Second); err != nil {
@@ -42,7 +42,7 @@ func (b *bench) overload(ctx context.Context) error {
 	}
 	after := b.load(rateRefer)
 	after.API = s.api(after.Flow)
-	o.After = b.phones.Run(ctx, after)
+	o.After = b.phones[0].Run(ctx, after)
 	b.seen.Overload = o
 	progressf("overload: %d completed, %d refused, %d failed; after it p99 %.2f ms, %d refused", o.During.Completed, o.During.Refused, o.During.Failed,
 		o.After.Reached.P99, o.After.Refused)
@@ -81,7 +81,7 @@ func (b *bench) million(ctx context.Context) error {
 		if out.Calls/portion%2 == 1 {
 			o.Flow = load.Invite
 		}
-		m, err := measure(ctx, s, b.phones, o)
+		m, err := measure(ctx, s, b.phones[0], o)
 		if err != nil {
 			return err
 		}

@@ -61,6 +61,19 @@ func cpu(pids []int) (used time.Duration, err error) {
 	return used, nil
 }
 
+// spent is the CPU time that processes use while something is done.
+func spent(pids []int, do func() error) (time.Duration, error) {
+	before, err := cpu(pids)
+	if err != nil {
+		return 0, err
+	}
+	if err := do(); err != nil {
+		return 0, err
+	}
+	after, err := cpu(pids)
+	return after - before, err
+}
+
 // pss is the memory of processes, in bytes: what several share is counted once.
 func pss(pids []int) (bytes int64, err error) {
 	for _, pid := range pids {

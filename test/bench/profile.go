@@ -25,7 +25,7 @@ func (b *bench) record(ctx context.Context, file, name string) error {
 		return err
 	}
 	defer s.process.Stop()
-	if _, err := measure(ctx, s, b.phones, b.load(name)); err != nil { // warms up
+	if _, err := measure(ctx, s, b.phones[0], b.load(name)); err != nil { // warms up
 		return err
 	}
 	perf := exec.CommandContext(ctx, "perf", "record", "-q", "-g", "-F", "499", "-o", file, "-p", strconv.Itoa(s.process.PID())) //nolint:gosec // a number
@@ -33,7 +33,7 @@ func (b *bench) record(ctx context.Context, file, name string) error {
 	if err := perf.Start(); err != nil {
 		return fmt.Errorf("perf(1): %w", err)
 	}
-	m, err := measure(ctx, s, b.phones, b.load(name))
+	m, err := measure(ctx, s, b.phones[0], b.load(name))
 	_ = perf.Process.Signal(syscall.SIGINT)
 	_ = perf.Wait() // it says by a signal that it got one
 	if err != nil {

@@ -46,15 +46,8 @@ func (r *report) rounds(w io.Writer) {
 		return
 	}
 	fmt.Fprint(w, "| Load | Server | Calls/s | CPU ms a call | Second step p50, ms | p99, ms | Failed |\n|---|---|---|---|---|---|---|\n")
-	var lines []line
-	for _, m := range r.Rounds {
-		if l := (line{m.Load, m.Server}); !slices.Contains(lines, l) {
-			lines = append(lines, l)
-		}
-	}
-	slices.SortStableFunc(lines, func(a, b line) int { return strings.Compare(a.load, b.load) })
-	for _, l := range lines {
-		ms := r.of(l)
+	for _, l := range linesOf(r.Rounds) {
+		ms := l.of(r.Rounds)
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %d of %d |\n", l.load, l.server,
 			median(ms, "%.0f", func(m *measured) float64 { return m.CallsASecond }),
 			median(ms, "%.3f", func(m *measured) float64 { return m.CPU }),
@@ -70,7 +63,7 @@ func (r *report) rounds(w io.Writer) {
 func (r *report) ratios(w io.Writer) {
 	fmt.Fprint(w, "| Compared, round by round | Calls/s | CPU a call | Second step p99 |\n|---|---|---|---|\n")
 	for _, pair := range [][2]string{{manyRefer, manyRefer}, {manyInvite, manyRefer}, {rateRefer, rateRefer}} {
-		ours, peer := r.of(line{pair[0], "callcontroller"}), r.of(line{pair[1], "Kamailio"})
+		ours, peer := line{pair[0], "callcontroller"}.of(r.Rounds), line{pair[1], "Kamailio"}.of(r.Rounds)
 		if len(ours) != len(peer) || len(ours) == 0 {
 			continue
 		}
@@ -89,8 +82,20 @@ func (r *report) ratios(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-func (r *report) of(l line) (ms []*measured) {
-	for _, m := range r.Rounds {
+// linesOf gives the rows in the order of their loads.
+func linesOf(all []*measured) (lines []line) {
+	for _, m := range all {
+		if l := (line{m.Load, m.Server}); !slices.Contains(lines, l) {
+			lines = append(lines, l)
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return strings.Compare(a.load, b.load) })
+	return lines
+}
+
+// of gives what belongs to a row, by rounds.
+func (l line) of(all []*measured) (ms []*measured) {
+	for _, m := range all {
 		if m.Load == l.load && m.Server == l.server {
 			ms = append(ms, m)
 		}

@@ -55,7 +55,7 @@ func (b *bench) rounded(ctx context.Context) error {
 			{rateRefer, []*server{ours, peer}},
 			{rateInvite, []*server{ours}},
 		} {
-			if err := b.turn(ctx, round, turn.load, turn.servers); err != nil {
+			if err := b.turn(ctx, b.phones[0], round, turn.load, turn.servers, &b.seen.Rounds); err != nil {
 				return err
 			}
 		}
@@ -64,19 +64,19 @@ func (b *bench) rounded(ctx context.Context) error {
 }
 
 // turn gives one load to some servers, one after the other, in the next round the other
-// way round.
-func (b *bench) turn(ctx context.Context, round int, name string, servers []*server) error {
+// way round. What is seen comes to seen.
+func (b *bench) turn(ctx context.Context, phones *load.Phones, round int, name string, servers []*server, seen *[]*measured) error {
 	for i := range servers {
 		s := servers[(i+round)%len(servers)]
-		m, err := measure(ctx, s, b.phones, b.load(name))
+		m, err := measure(ctx, s, phones, b.load(name))
 		if err != nil {
 			return err
 		}
 		m.Load, m.Round = name, round
-		progressf("round %d  %-14s %-18s %6.0f calls/s  %.3f ms CPU (load %.3f)  second step %.2f/%.2f ms  %d failed",
+		progressf("round %d  %-20s %-18s %6.0f calls/s  %.3f ms CPU (load %.3f)  second step %.2f/%.2f ms  %d failed",
 			round, s.name, name, m.CallsASecond, m.CPU, m.Loader, m.Second.P50, m.Second.P99, m.Failed+m.Refused)
 		if round > 0 {
-			b.seen.Rounds = append(b.seen.Rounds, m)
+			*seen = append(*seen, m)
 		}
 	}
 	return nil

@@ -17,11 +17,13 @@ import (
 	"callcontroller/test/interop/lab"
 )
 
-// Addresses of the phones. The others are for calls that are measured while many stand.
-const (
-	caller, callee           = "127.0.0.2:7001", "127.0.0.3:7002"
-	otherCaller, otherCallee = "127.0.0.4:7003", "127.0.0.5:7004"
-)
+// phoneAddresses are those of the calling and the called phones. The second and the third
+// pair are for calls that are measured while others stand.
+var phoneAddresses = [...][2]string{
+	{"127.0.0.2:7001", "127.0.0.3:7002"},
+	{"127.0.0.4:7003", "127.0.0.5:7004"},
+	{"127.0.0.6:7005", "127.0.0.7:7006"},
+}
 
 // server is one that is measured.
 type server struct {
@@ -60,8 +62,7 @@ func (w *world) config(name, text string) (path, address string, err error) {
 	}
 	var b bytes.Buffer
 	err = template.Must(template.New(name).Parse(text)).Execute(&b, map[string]any{
-		"SIP": port, "HTTP": port + 1,
-		"Caller": caller, "Callee": callee, "OtherCaller": otherCaller, "OtherCallee": otherCallee,
+		"SIP": port, "HTTP": port + 1, "Phones": phoneAddresses,
 	})
 	if err != nil {
 		return "", "", err
@@ -105,16 +106,22 @@ func (w *world) kamailio(ctx context.Context) (*server, error) {
 
 // ready waits until a server that was started takes connections.
 func (w *world) ready(ctx context.Context, s *server, err error) error {
-	for err == nil {
-		var conn net.Conn
-		if conn, err = new(net.Dialer).DialContext(ctx, "tcp", s.address); err == nil {
+	if err == nil {
+		err = lab.Poll(ctx, func() error {
+			if err := s.process.Err(); err != nil {
+				return err
+			}
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.address)
+			if err != nil {
+				return err
+			}
 			return conn.Close()
-		}
-		if err = s.process.Err(); err == nil {
-			err = pause(ctx, 20*time.Millisecond)
-		}
+		})
 	}
-	return fmt.Errorf("start %s: %w", s.name, err)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", s.name, err)
+	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

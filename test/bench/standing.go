@@ -110,7 +110,7 @@ func (b *bench) standingCalls(ctx context.Context) error {
 }
 
 func (b *bench) stand(ctx context.Context, s *server, flow load.Flow) (*standing, error) {
-	if _, err := measure(ctx, s, b.phones, load.Options{Flow: flow, Calls: 200, AtOnce: 10}); err != nil {
+	if _, err := measure(ctx, s, b.phones[0], load.Options{Flow: flow, Calls: 200, AtOnce: 10}); err != nil {
 		return nil, err
 	}
 	pids, err := family(s.process.PID())
@@ -121,7 +121,7 @@ func (b *bench) stand(ctx context.Context, s *server, flow load.Flow) (*standing
 	if err != nil {
 		return nil, err
 	}
-	c, err := gather(ctx, s, b.phones, flow, b.standing)
+	c, err := gather(ctx, s, b.phones[0], flow, b.standing)
 	if err != nil {
 		return nil, err
 	}
@@ -152,16 +152,11 @@ func (b *bench) growth(ctx context.Context) error {
 		s.name = fmt.Sprintf("with %d standing", n)
 		servers = append(servers, s)
 	}
-	c, err := gather(ctx, servers[0], b.phones, load.Invite, few)
+	c, err := gather(ctx, servers[0], b.phones[0], load.Invite, few)
 	if err != nil {
 		return err
 	}
-	third, err := load.Open(ctx, "127.0.0.2:7005", "127.0.0.3:7006")
-	if err != nil {
-		return err
-	}
-	defer third.Close()
-	many, err := gather(ctx, servers[1], third, load.Invite, b.standing)
+	many, err := gather(ctx, servers[1], b.phones[1], load.Invite, b.standing)
 	if err != nil {
 		return err
 	}
@@ -170,17 +165,8 @@ func (b *bench) growth(ctx context.Context) error {
 
 func (b *bench) grown(ctx context.Context, servers []*server) error {
 	for round := range b.rounds + 1 {
-		for i := range servers {
-			s := servers[(i+round)%len(servers)]
-			m, err := measure(ctx, s, b.other, b.load(manyRefer))
-			if err != nil {
-				return err
-			}
-			m.Load, m.Round = manyRefer, round
-			progressf("round %d  %s: %.3f ms CPU, %.0f calls/s", round, s.name, m.CPU, m.CallsASecond)
-			if round > 0 {
-				b.seen.Growth = append(b.seen.Growth, m)
-			}
+		if err := b.turn(ctx, b.phones[2], round, manyRefer, servers, &b.seen.Growth); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -201,20 +187,13 @@ func (b *bench) keepalive(ctx context.Context) error {
 		return err
 	}
 	defer s.process.Stop()
-	c, err := gather(ctx, s, b.phones, load.Invite, b.long)
+	c, err := gather(ctx, s, b.phones[0], load.Invite, b.long)
 	if err != nil {
 		return err
 	}
 	progressf("%d calls stand for %v", b.long, b.length)
 	pids := []int{s.process.PID()}
-	before, err := cpu(pids)
-	if err != nil {
-		return err
-	}
-	if err := pause(ctx, b.length); err != nil {
-		return err
-	}
-	after, err := cpu(pids)
+	used, err := spent(pids, func() error { return pause(ctx, b.length) })
 	if err != nil {
 		return err
 	}
@@ -224,7 +203,7 @@ func (b *bench) keepalive(ctx context.Context) error {
 	}
 	b.seen.Kept = &kept{
 		Calls: b.long, Minutes: b.length.Minutes(), Failed: c.result.Failed, Memory: float64(memory) / (1 << 20),
-		CPU: 100 * float64(after-before) / float64(b.length),
+		CPU: 100 * float64(used) / float64(b.length),
 	}
 	return nil
 }

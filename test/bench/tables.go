@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 )
 
 // rest prints what is not of the rounds.
@@ -37,20 +36,12 @@ func (r *report) grown(w io.Writer) {
 	if len(r.Growth) == 0 {
 		return
 	}
-	by := map[string][]*measured{}
-	for _, m := range r.Growth {
-		by[m.Server] = append(by[m.Server], m)
-	}
 	fmt.Fprint(w, "| A new call (REFER, 50 at once) | Calls/s | CPU ms a call |\n|---|---|---|\n")
-	names := make([]string, 0, len(by))
-	for name := range by {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(w, "| %s | %s | %s |\n", name,
-			median(by[name], "%.0f", func(m *measured) float64 { return m.CallsASecond }),
-			median(by[name], "%.3f", func(m *measured) float64 { return m.CPU }))
+	for _, l := range linesOf(r.Growth) {
+		ms := l.of(r.Growth)
+		fmt.Fprintf(w, "| %s | %s | %s |\n", l.server,
+			median(ms, "%.0f", func(m *measured) float64 { return m.CallsASecond }),
+			median(ms, "%.3f", func(m *measured) float64 { return m.CPU }))
 	}
 	fmt.Fprintln(w)
 }
