@@ -23,6 +23,7 @@ func (r *Running) hasToWait(old, c *call.Call, room *[]call.Effect) bool {
 	}
 	if first {
 		r.held.Store(nil)
+		r.wake()
 	}
 	return false
 }
@@ -57,6 +58,7 @@ func (r *Running) resume(room *[]call.Effect) {
 	defer r.guard()
 	c := r.Snapshot()
 	r.conclude(c, room)
+	r.wake()
 	r.engine.recorder.Performed(r, c)
 }
 

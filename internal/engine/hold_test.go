@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 
@@ -158,6 +159,32 @@ func TestWaitLaw(t *testing.T) {
 		letting.Wait()
 		if got := strings.Join(line.effects(), " "); got != "INVITE ACK REFER BYE release" {
 			rt.Fatalf("effects %s", got)
+		}
+	})
+}
+
+// TestAwaitsThatItGoesOn: who waits until a call need not wait for the recorder is told
+// when it goes on, though no other event comes.
+func TestAwaitsThatItGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.Record(&notary{wait: func(first bool) bool { return first }})
+		r, line := b.add("a")
+		r.Post(call.Start{})
+		done := make(chan error, 1)
+		go func() {
+			done <- r.Await(t.Context(), func(*call.Call) bool { return !r.Waits() })
+		}()
+		synctest.Wait()
+		r.GoOn()
+		synctest.Wait()
+		select {
+		case err := <-done:
+			if got := strings.Join(line.effects(), " "); err != nil || got != "INVITE" {
+				t.Errorf("effects %s, error %v", got, err)
+			}
+		default:
+			t.Error("nobody is told that the call goes on")
 		}
 	})
 }

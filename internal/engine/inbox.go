@@ -22,7 +22,7 @@ type Running struct {
 	engine   *Engine
 	line     Line
 	snapshot atomic.Pointer[call.Call]
-	changed  atomic.Pointer[chan struct{}] // closed by the next step; nil while nobody waits
+	changed  atomic.Pointer[chan struct{}] // closed by wake; nil while nobody waits
 
 	mu        sync.Mutex
 	busy      bool          // somebody works events off, or the call waits
@@ -86,12 +86,18 @@ func (r *Running) Over() bool { return r.Snapshot().Over() }
 
 func (r *Running) publish(c *call.Call) {
 	r.snapshot.Store(c)
+	r.wake()
+}
+
+// wake has those look again who Await something.
+func (r *Running) wake() {
 	if ch := r.changed.Swap(nil); ch != nil {
 		close(*ch)
 	}
 }
 
-// Await returns when the call is as ok wants it, or with ctx's error.
+// Await returns when the call is as ok wants it, or with ctx's error. It looks after every
+// step, and when a call that Waits goes on.
 func (r *Running) Await(ctx context.Context, ok func(*call.Call) bool) error {
 	if ok(r.Snapshot()) {
 		return nil
