@@ -211,7 +211,7 @@ func (a *App) startHTTP(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
-	a.overload = overload.Start(a.log)
+	a.overload = overload.Start(a.transport.Behind, a.log)
 	a.cleanups.push("overload", func(context.Context) error { a.overload.Close(); return nil })
 	login := a.authenticator()
 	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive, Streams: a.streams(), Ladder: a.messages()})

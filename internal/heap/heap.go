@@ -30,7 +30,7 @@ const (
 	leastShare, least = 16, 8 << 20
 	// heapShare is the part of the memory that the whole heap may take, garbageShare that
 	// of garbage, which is at most mostGarbage, too.
-	heapShare, garbageShare, mostGarbage = 0.9, 0.125, 128 << 20
+	heapShare, garbageShare, mostGarbage = 0.9, 0.0625, 512 << 20
 	// usual is GOGC as Go has it: garbage as large as what lives.
 	usual = 100
 	// smallest is the least live heap that is counted with: GOGC is a share of it.

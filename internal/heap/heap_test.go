@@ -22,7 +22,7 @@ func TestPercent(t *testing.T) {
 		{"a little", 1 * mib, 8 * mib, 8},
 		{"a load", 50 * mib, 10 * mib, 100},
 		{"a load beside calls that stand", 10 * mib, 200 * mib, 48},
-		{"more than there may be", 500 * mib, 10 * mib, 128},
+		{"more than there may be", 500 * mib, 10 * mib, 512},
 		{"before the first collection", 10 * mib, 0, 20},
 	} {
 		tuner := &Tuner{most: mostGarbage, rate: c.rate}

@@ -9,10 +9,11 @@ import (
 type model struct {
 	gate     gate
 	now      time.Time
-	capacity float64 // calls a second
-	backlog  float64 // calls
-	crowd    float64 // calls that wait and are seen; 0: only how long is
-	owed     float64 // part of a call that is about to be offered
+	capacity float64       // calls a second
+	backlog  float64       // calls
+	crowd    bool          // calls that wait are seen; else only how long they do
+	other    time.Duration // a wait that comes from other work of the machine
+	owed     float64       // part of a call that is about to be offered
 
 	taken, refused int
 	longest        time.Duration
@@ -20,7 +21,7 @@ type model struct {
 
 func newModel(capacity float64) *model {
 	m := &model{now: time.Unix(0, 0), capacity: capacity}
-	m.gate.at = m.now
+	m.gate.at, m.gate.levels = m.now, levels(1)
 	return m
 }
 
@@ -40,14 +41,21 @@ func (m *model) offer(rate float64, d time.Duration) {
 		m.backlog = max(m.backlog-m.capacity*every.Seconds(), 0)
 		wait := time.Duration(m.backlog / m.capacity * float64(time.Second))
 		m.longest = max(m.longest, wait)
-		m.gate.look(m.now, wait, m.crowd > 0 && m.backlog > m.crowd)
+		waiting := 0
+		if m.crowd {
+			waiting = int(m.backlog)
+		}
+		m.gate.look(m.now, wait+m.other, waiting)
 	}
 }
 
 // TestOverload: at three times what the server can, it does nearly all that it can, what it
 // takes does not wait long, and a second later everything is as before.
 func TestOverload(t *testing.T) {
-	for _, c := range []struct{ capacity, crowd float64 }{{400, 0}, {3000, 0}, {3000, 100}} {
+	for _, c := range []struct {
+		capacity float64
+		crowd    bool
+	}{{400, false}, {3000, false}, {3000, true}} {
 		capacity, m := c.capacity, newModel(c.capacity)
 		m.crowd = c.crowd
 		if m.offer(0.8*capacity, 5*time.Second); m.refused > 0 {
@@ -58,7 +66,7 @@ func TestOverload(t *testing.T) {
 		if did := float64(m.taken) / 10; did < 0.85*capacity {
 			t.Errorf("%v/s: only %v a second are taken", capacity, did)
 		}
-		if m.longest > 400*time.Millisecond {
+		if m.longest > 200*time.Millisecond {
 			t.Errorf("%v/s: calls that are taken wait for %v", capacity, m.longest)
 		}
 		m.offer(0.8*capacity, time.Second)
@@ -83,11 +91,28 @@ func TestBurst(t *testing.T) {
 func TestHiccup(t *testing.T) {
 	m := newModel(1000)
 	for range 10 {
-		m.gate.look(m.now.Add(every), time.Second, true)
+		m.gate.look(m.now.Add(every), time.Second, 1000)
 		m.now = m.now.Add(every)
 	}
 	if m.offer(20, 5*time.Second); m.refused > 0 {
 		t.Errorf("%d are refused", m.refused)
+	}
+}
+
+// TestOtherWork: a machine that is slow because it has other work does not refuse those
+// who place some calls, also when it came to a standstill before.
+func TestOtherWork(t *testing.T) {
+	m := newModel(1000)
+	m.other = 80 * time.Millisecond
+	if m.offer(0.9*enough, 5*time.Second); m.refused > 0 {
+		t.Errorf("%d are refused", m.refused)
+	}
+	m.other = time.Second
+	m.offer(0.9*enough, 5*time.Second)
+	m.other = 80 * time.Millisecond
+	m.offer(0.9*enough, calm)
+	if m.offer(0.9*fewest, 2*time.Second); m.refused > 0 {
+		t.Errorf("%d are refused after a standstill", m.refused)
 	}
 }
 

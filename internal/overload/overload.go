@@ -3,8 +3,9 @@
 // once, for next to nothing.
 //
 // The signs of overload are how long goroutines that could run have waited for a processor,
-// and how many wait: that is seen earlier, and does not tell how long it will take. While
-// one is there, the rate of new calls is cut, and else raised again by and by.
+// how many wait, which is seen earlier and does not tell how long it will take, and how long
+// messages of calls have waited to be read. While one is there, the rate of new calls is cut,
+// and else raised again by and by.
 //
 // Goroutines: one from Start to Close.
 package overload
@@ -17,18 +18,13 @@ import (
 	"time"
 )
 
-const (
-	// every is how often it is looked for the signs.
-	every = 10 * time.Millisecond
-	// crowd is how many goroutines that wait for one processor are a sign: some tens of
-	// milliseconds of work. Fifty calls that are placed at once, one after the other ends, are
-	// thirty for each of two.
-	crowd = 200
-)
+// every is how often it is looked for the signs.
+const every = 10 * time.Millisecond
 
 // Control admits new calls. Use Start.
 type Control struct {
-	log *slog.Logger
+	log    *slog.Logger
+	behind func() time.Duration
 
 	mu      sync.Mutex
 	gate    gate
@@ -38,10 +34,11 @@ type Control struct {
 	ended chan struct{}
 }
 
-// Start begins to watch.
-func Start(log *slog.Logger) *Control {
-	c := &Control{log: log, done: make(chan struct{}), ended: make(chan struct{})}
-	c.gate.at = time.Now()
+// Start begins to watch. behind tells for how long at most the next message of a call has
+// waited.
+func Start(behind func() time.Duration, log *slog.Logger) *Control {
+	c := &Control{log: log, behind: behind, done: make(chan struct{}), ended: make(chan struct{})}
+	c.gate.at, c.gate.levels = time.Now(), levels(runtime.GOMAXPROCS(0))
 	go c.run()
 	return c
 }
@@ -72,18 +69,18 @@ func (c *Control) run() {
 		select {
 		case <-tick.C:
 			wait, waiting := w.since()
-			c.look(time.Now(), wait, waiting > crowd*runtime.GOMAXPROCS(0))
+			c.look(time.Now(), max(wait, c.behind()), waiting)
 		case <-c.done:
 			return
 		}
 	}
 }
 
-// look takes how long goroutines have waited of late, and whether many wait.
-func (c *Control) look(now time.Time, wait time.Duration, crowded bool) {
+// look takes how long it has been waited of late, and how many goroutines wait.
+func (c *Control) look(now time.Time, wait time.Duration, waiting int) {
 	c.mu.Lock()
 	before := c.gate.limited
-	c.gate.look(now, wait, crowded)
+	c.gate.look(now, wait, waiting)
 	limited, rate, refused := c.gate.limited, c.gate.rate, c.refused
 	if before && !limited {
 		c.refused = 0

@@ -8,7 +8,7 @@ import (
 
 // TestControl: at rest everything is taken; while goroutines wait, calls are refused.
 func TestControl(t *testing.T) {
-	c := Start(slog.New(slog.DiscardHandler))
+	c := Start(func() time.Duration { return 0 }, slog.New(slog.DiscardHandler))
 	defer c.Close()
 	for range 1000 {
 		if !c.Admit() {
@@ -16,7 +16,7 @@ func TestControl(t *testing.T) {
 		}
 	}
 	for i := range sure {
-		c.look(time.Now().Add(time.Second+time.Duration(i)*every), time.Second, false)
+		c.look(time.Now().Add(time.Second+time.Duration(i)*every), time.Second, 0)
 	}
 	n := 0
 	for range 1000 {

@@ -36,7 +36,7 @@ func TestCostOfCall(t *testing.T) {
 		t.Skip("the race detector allocates, too: make check runs this test without it")
 	}
 	phones := openPhones(t)
-	api := serve(t, phones)
+	api := serve(t, phones, slog.New(slog.DiscardHandler))
 	for _, b := range bounds {
 		place(t, phones, api, b.flow, 500)
 		got := place(t, phones, api, b.flow, 2000)
@@ -47,7 +47,7 @@ func TestCostOfCall(t *testing.T) {
 	}
 }
 
-func openPhones(t *testing.T) *load.Phones {
+func openPhones(t testing.TB) *load.Phones {
 	t.Helper()
 	phones, err := load.Open(t.Context(), "127.0.0.2:0", "127.0.0.3:0")
 	if err != nil {
@@ -62,7 +62,7 @@ func openPhones(t *testing.T) *load.Phones {
 }
 
 // serve starts the server in this process, with its journal on the disk.
-func serve(t *testing.T, phones *load.Phones) func(load.Flow) *load.API {
+func serve(t testing.TB, phones *load.Phones, log *slog.Logger) func(load.Flow) *load.API {
 	t.Helper()
 	c := config.Default()
 	c.SIP.Domain, c.SIP.Realm = "bench.test", "bench.test"
@@ -77,7 +77,7 @@ func serve(t *testing.T, phones *load.Phones) func(load.Flow) *load.API {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	a, err := app.Start(t.Context(), &c, app.Options{Log: slog.New(slog.DiscardHandler)})
+	a, err := app.Start(t.Context(), &c, app.Options{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@
 //	make bench                                 the table
 //	go run ./test/bench -only rounds -rounds 2 a short look
 //	go run ./test/bench -only standing         memory of standing calls
+//	go run ./test/bench -only rounds -against /tmp/before
+//	                                           beside a build from before a change
 package main
 
 import (
@@ -37,6 +39,7 @@ type settings struct {
 	many     int
 	json     string
 	procs    string
+	against  string
 }
 
 // bench is one sitting.
@@ -74,6 +77,7 @@ func main() {
 	flag.IntVar(&s.many, "million", 1000000, "calls of the part million")
 	flag.StringVar(&s.json, "json", "", "`FILE` to write everything to")
 	flag.StringVar(&s.procs, "gomaxprocs", "", "GOMAXPROCS of callcontroller")
+	flag.StringVar(&s.against, "against", "", "another `BUILD` of callcontroller to measure beside, in place of Kamailio: an absolute path")
 	flag.Parse()
 	debug.SetGCPercent(400) // the load program's memory is not what is measured
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"callcontroller/test/bench/load"
@@ -40,20 +41,22 @@ func (b *bench) rounded(ctx context.Context) error {
 		return err
 	}
 	defer ours.process.Stop()
-	peer, err := b.world.kamailio(ctx)
+	peer, err := b.peer(ctx)
 	if err != nil {
 		return err
 	}
 	defer peer.process.Stop()
+	both := []*server{ours, peer}
+	invite := both
+	if b.against == "" {
+		invite = both[:1] // Kamailio has no such call
+	}
 	for round := range b.rounds + 1 {
 		for _, turn := range []struct {
 			load    string
 			servers []*server
 		}{
-			{manyRefer, []*server{ours, peer}},
-			{manyInvite, []*server{ours}},
-			{rateRefer, []*server{ours, peer}},
-			{rateInvite, []*server{ours}},
+			{manyRefer, both}, {manyInvite, invite}, {rateRefer, both}, {rateInvite, invite},
 		} {
 			if err := b.turn(ctx, b.phones[0], round, turn.load, turn.servers, &b.seen.Rounds); err != nil {
 				return err
@@ -61,6 +64,19 @@ func (b *bench) rounded(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// peer is what callcontroller is measured beside: Kamailio, or another build of itself.
+func (b *bench) peer(ctx context.Context) (*server, error) {
+	if b.against == "" {
+		return b.world.kamailio(ctx)
+	}
+	s, err := b.world.start(ctx, b.against)
+	if err != nil {
+		return nil, err
+	}
+	s.name = filepath.Base(b.against)
+	return s, nil
 }
 
 // turn gives one load to some servers, one after the other, in the next round the other

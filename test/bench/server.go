@@ -71,21 +71,24 @@ func (w *world) config(name, text string) (path, address string, err error) {
 	return path, net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)), os.WriteFile(path, b.Bytes(), 0o600)
 }
 
-// callcontroller starts ours, anew and with nothing in its journal.
-func (w *world) callcontroller(ctx context.Context) (*server, error) {
+// callcontroller starts ours.
+func (w *world) callcontroller(ctx context.Context) (*server, error) { return w.start(ctx, w.program) }
+
+// start starts a build of ours, anew and with nothing in its journal.
+func (w *world) start(ctx context.Context, program string) (*server, error) {
 	path, address, err := w.config("callcontroller.yaml", ourConfig)
 	if err != nil {
 		return nil, err
 	}
 	dir := filepath.Dir(path)
-	create := exec.CommandContext(ctx, w.program, "token", "create", "--config", path, "--agent", "bench", "--scope", "calls:write") //nolint:gosec // what was built
+	create := exec.CommandContext(ctx, program, "token", "create", "--config", path, "--agent", "bench", "--scope", "calls:write") //nolint:gosec // what was built
 	create.Dir = dir
 	token, err := create.Output()
 	if err != nil {
 		return nil, fmt.Errorf("make a token: %w", err)
 	}
 	s := &server{name: "callcontroller", address: address, token: string(bytes.TrimSpace(token))}
-	s.process, err = w.procs.Start(lab.Spec{Log: filepath.Join(dir, "log"), Dir: dir, Env: w.env, Args: []string{w.program, "serve", "--config", path}})
+	s.process, err = w.procs.Start(lab.Spec{Log: filepath.Join(dir, "log"), Dir: dir, Env: w.env, Args: []string{program, "serve", "--config", path}})
 	return s, w.ready(ctx, s, err)
 }
 

@@ -15,6 +15,7 @@ type socket struct {
 	layer *Layer
 	pc    PacketConn
 	local netip.AddrPort
+	load  load
 }
 
 func (s *socket) send(to netip.AddrPort, data []byte) error {
@@ -39,7 +40,9 @@ func (s *socket) send(to netip.AddrPort, data []byte) error {
 func (s *socket) serve() {
 	buf := make([]byte, sip.MaxMessageSize)
 	for {
+		s.load.asks()
 		n, from, err := s.pc.ReadFromUDPAddrPort(buf)
+		s.load.has()
 		if err == nil {
 			s.take(buf[:n], unmap(from))
 			continue
