@@ -21,11 +21,13 @@ import (
 const (
 	// every is how often the load is looked at.
 	every = 500 * time.Millisecond
-	// between is the time from one collection to the next that is wanted, at least.
-	between = 2 * time.Second
-	// A collection looks at as many bytes of live heap a second of a core, about, and may
-	// take a part of one in so many of the time.
-	speed, part = 1 << 30, 25
+	// between is the time from one collection to the next that is wanted, at least: while
+	// one runs, calls take longer.
+	between = 10 * time.Second
+	// A collection looks at as many bytes of live heap a second of a core, about: of what
+	// calls are made of, small things that point to one another. It may take a part of a
+	// core in so many.
+	speed, part = 448 << 20, 25
 	// the heap may always grow by a sixteenth, and some.
 	leastShare, least = 16, 8 << 20
 	// heapShare is the part of the memory that the whole heap may take, garbageShare that

@@ -19,11 +19,11 @@ func TestPercent(t *testing.T) {
 	}{
 		{"at rest", 0, 8 * mib, 8},
 		{"at rest, with calls that stand", mib / 2, 128 * mib, 16},
-		{"a little", 1 * mib, 8 * mib, 8},
-		{"a load", 50 * mib, 10 * mib, 100},
-		{"a load beside calls that stand", 10 * mib, 200 * mib, 48},
+		{"a little", mib / 2, 8 * mib, 8},
+		{"a load", 50 * mib, 10 * mib, 500},
+		{"a load beside calls that stand", 10 * mib, 200 * mib, 111},
 		{"more than there may be", 500 * mib, 10 * mib, 512},
-		{"before the first collection", 10 * mib, 0, 20},
+		{"before the first collection", 10 * mib, 0, 100},
 	} {
 		tuner := &Tuner{most: mostGarbage, rate: c.rate}
 		if got := max(c.live, smallest) / mib * uint64(tuner.percent(c.live)) / 100; got+1 < uint64(c.want) || got > uint64(c.want) {

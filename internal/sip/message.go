@@ -13,6 +13,7 @@ package sip
 import (
 	"iter"
 	"strings"
+	"sync"
 )
 
 // Version is the only protocol version that RFC 3261 knows.
@@ -59,11 +60,28 @@ type Message struct {
 	version string // as read; empty in a message that is being built
 	raw     string // the whole message as it came; empty in one being built
 	defect  error  // the first fault of syntax that Parse could read past
+	again   bool   // of NewRequest, so that Recycle takes it
 }
+
+// requests are messages that were recycled.
+var requests = sync.Pool{New: func() any { return &Message{Fields: make([]Field, 0, 16)} }}
 
 // NewRequest starts a request without any header field.
 func NewRequest(method, requestURI string) *Message {
-	return &Message{Method: method, RequestURI: requestURI, Fields: make([]Field, 0, 16)}
+	m := requests.Get().(*Message) //nolint:forcetypeassert // Recycle puts nothing else in
+	m.Method, m.RequestURI, m.again = method, requestURI, true
+	return m
+}
+
+// Recycle gives a request of NewRequest back whose bytes are all that is still needed:
+// nobody may have it any more. Other messages are left alone.
+func (m *Message) Recycle() {
+	if !m.again {
+		return
+	}
+	clear(m.Fields)
+	*m = Message{Fields: m.Fields[:0]}
+	requests.Put(m)
 }
 
 // NewResponse starts the answer to req as RFC 3261 section 8.2.6.2 says: Via
@@ -222,6 +240,6 @@ func (m *Message) Prepend(h Header, value string) {
 func (m *Message) Clone() *Message {
 	c := *m
 	c.Fields = append(make([]Field, 0, len(m.Fields)+4), m.Fields...)
-	c.raw = ""
+	c.raw, c.again = "", false
 	return &c
 }

@@ -36,7 +36,7 @@ func Parse(data []byte) (*Message, error) {
 	if text == "" {
 		return nil, ErrEmpty
 	}
-	m := &Message{raw: text, Fields: make([]Field, 0, 16)}
+	m := &Message{raw: text}
 	line, rest, _ := cutLine(text)
 	if err := m.parseStartLine(line); err != nil {
 		return nil, err
@@ -117,6 +117,7 @@ func (m *Message) faultf(format string, args ...any) {
 
 // parseFields reads up to the empty line and returns what follows it.
 func (m *Message) parseFields(rest string) (string, error) {
+	m.Fields = make([]Field, 0, headLines(rest))
 	for {
 		line, next, found := cutLine(rest)
 		if !found {
@@ -134,6 +135,15 @@ func (m *Message) parseFields(rest string) (string, error) {
 		}
 		m.parseField(line)
 	}
+}
+
+// headLines is how many lines there are before the empty line, about: the room that their
+// fields take.
+func headLines(s string) int {
+	if end := strings.Index(s, "\r\n\r\n"); end >= 0 {
+		s = s[:end]
+	}
+	return min(strings.Count(s, "\n")+1, MaxFields)
 }
 
 func startsFolded(s string) bool { return s != "" && (s[0] == ' ' || s[0] == '\t') }

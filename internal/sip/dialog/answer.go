@@ -128,13 +128,15 @@ func (s *Session) ackOf(d *Dialog, seq uint32, hop []transport.Target) *sip.Mess
 }
 
 // ackBytes completes an ACK, which has a branch of its own (section 13.2.2.4 and
-// 17.1.1.3).
+// 17.1.1.3), and has no more need of it.
 func (ua *UA) ackBytes(req *sip.Message, t transport.Target) []byte {
 	host, port := ua.config.Transport.SentBy(t)
 	req.Prepend(sip.Via, sip.ViaValue{
 		Transport: t.Protocol.String(), Host: host, Port: port, Params: sip.Params(";rport;branch=" + sip.NewBranch()),
 	}.String())
-	return req.Bytes()
+	data := req.Bytes()
+	req.Recycle()
+	return data
 }
 
 // send sends what no transaction repeats: an ACK. When it is lost, the peer's 2xx

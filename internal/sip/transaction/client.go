@@ -169,6 +169,9 @@ func (c *Client) next() (transport.Target, []byte, error) {
 	c.host, c.port = via.Host, via.Port
 	c.req.SetTopVia(via)
 	c.data = c.req.Bytes()
+	if !c.invite() && len(c.attempts) == 0 {
+		c.forget() // An INVITE is still needed, for its ACK or CANCEL.
+	}
 	c.layer.clients.add(c.key, c)
 	c.startTimers()
 	return c.target, c.data, nil
@@ -302,6 +305,15 @@ func (c *Client) end() {
 func (c *Client) release() {
 	c.stopTimers()
 	c.state = terminated
-	c.data, c.req, c.attempts, c.cancel.fields = nil, nil, nil, nil
+	c.forget()
+	c.data, c.attempts, c.cancel.fields = nil, nil, nil
 	c.layer.clients.remove(c.key)
+}
+
+// forget lets go of the request; c.mu is held.
+func (c *Client) forget() {
+	if c.req != nil {
+		c.req.Recycle()
+		c.req = nil
+	}
 }

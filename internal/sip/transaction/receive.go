@@ -50,7 +50,8 @@ func (c *Client) proceed() {
 	}
 	c.limited = c.req.ToTag() != ""
 	left := c.layer.wheel.Left(&c.timeout) // Of the time that Timer B leaves it.
-	c.data, c.req = bytes.Clone(skeleton(c.req).Bytes()), nil
+	c.data = bytes.Clone(skeleton(c.req).Bytes())
+	c.forget()
 	c.stopTimers()
 	if c.limited {
 		c.interval = min(cancelledReinvite, left) // Nothing is sent again: see patience.
@@ -65,7 +66,8 @@ func (c *Client) finalOther(resp *sip.Message) {
 		return
 	}
 	c.state = completed
-	c.data, c.req, c.attempts = nil, nil, nil
+	c.forget()
+	c.data, c.attempts = nil, nil
 	c.linger(T4, c.target.Protocol.Reliable()) // Timer K.
 	c.mu.Unlock()
 	c.user.Response(c, resp)
@@ -83,7 +85,8 @@ func (c *Client) success(resp *sip.Message) {
 	}
 	if c.state.waiting() {
 		c.state = accepted
-		c.data, c.req, c.attempts = nil, nil, nil
+		c.forget()
+		c.data, c.attempts = nil, nil
 		c.linger(Timeout, false) // Timer M, for every transport.
 	}
 	c.mu.Unlock()
@@ -102,7 +105,8 @@ func (c *Client) rejection(resp *sip.Message) {
 	if first {
 		c.state = completed
 		c.data = ackFor(c.request(), resp).Bytes()
-		c.req, c.attempts = nil, nil
+		c.forget()
+		c.attempts = nil
 	}
 	data, target := c.data, c.target
 	if first {

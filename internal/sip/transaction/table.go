@@ -11,8 +11,18 @@ const shards = 64
 // when it is empty: a map never shrinks.
 const roomy = 32
 
+// keyed is a key of a table. What spreads it over the shards is a part of it that nearly
+// always differs: to hash the whole key once more takes longer than the map does.
+type keyed interface {
+	comparable
+	spread() string
+}
+
+func (k clientKey) spread() string { return k.branch }
+func (k serverKey) spread() string { return k.branch }
+
 // table is a map in shards, each with a lock of its own.
-type table[K comparable, V any] struct {
+type table[K keyed, V any] struct {
 	seed  maphash.Seed
 	shard *[shards]shard[K, V]
 }
@@ -23,7 +33,7 @@ type shard[K comparable, V any] struct {
 	most int // entries that m has held at once
 }
 
-func newTable[K comparable, V any]() table[K, V] {
+func newTable[K keyed, V any]() table[K, V] {
 	t := table[K, V]{seed: maphash.MakeSeed(), shard: new([shards]shard[K, V])}
 	for i := range t.shard {
 		t.shard[i].m = make(map[K]V)
@@ -32,7 +42,7 @@ func newTable[K comparable, V any]() table[K, V] {
 }
 
 func (t *table[K, V]) of(k K) *shard[K, V] {
-	return &t.shard[maphash.Comparable(t.seed, k)%shards]
+	return &t.shard[maphash.String(t.seed, k.spread())%shards]
 }
 
 func (t *table[K, V]) get(k K) (V, bool) {
