@@ -43,7 +43,7 @@ const (
 // ends, are thirty for each of two processors.
 func levels(processors int) [2]level {
 	return [2]level{
-		{wait: 30 * time.Millisecond, crowd: 64 * processors, fewest: enough * float64(processors)},
+		{wait: 50 * time.Millisecond, crowd: 64 * processors, fewest: enough * float64(processors)},
 		{wait: 100 * time.Millisecond, crowd: 200 * processors, fewest: fewest},
 	}
 }

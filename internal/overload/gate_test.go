@@ -66,7 +66,7 @@ func TestOverload(t *testing.T) {
 		if did := float64(m.taken) / 10; did < 0.85*capacity {
 			t.Errorf("%v/s: only %v a second are taken", capacity, did)
 		}
-		if m.longest > 200*time.Millisecond {
+		if m.longest > 250*time.Millisecond {
 			t.Errorf("%v/s: calls that are taken wait for %v", capacity, m.longest)
 		}
 		m.offer(0.8*capacity, time.Second)

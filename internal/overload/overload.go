@@ -34,8 +34,8 @@ type Control struct {
 	ended chan struct{}
 }
 
-// Start begins to watch. behind tells for how long at most the next message of a call has
-// waited.
+// Start begins to watch. behind tells how long messages of calls have waited at most until
+// they were read, of those since it was asked last.
 func Start(behind func() time.Duration, log *slog.Logger) *Control {
 	c := &Control{log: log, behind: behind, done: make(chan struct{}), ended: make(chan struct{})}
 	c.gate.at, c.gate.levels = time.Now(), levels(runtime.GOMAXPROCS(0))

@@ -46,6 +46,7 @@ func (System) ListenPacket(ctx context.Context, addr string) (PacketConn, error)
 	_ = c.SetReadBuffer(readBuffer)
 	_ = c.SetWriteBuffer(readBuffer)
 	wantErrors(c)
+	wantTimes(c)
 	return c, nil
 }
 

@@ -15,7 +15,7 @@ type socket struct {
 	layer *Layer
 	pc    PacketConn
 	local netip.AddrPort
-	load  load
+	wait  wait
 }
 
 func (s *socket) send(to netip.AddrPort, data []byte) error {
@@ -38,12 +38,11 @@ func (s *socket) send(to netip.AddrPort, data []byte) error {
 // serve is the read loop. Its buffer is used again at once, for a message copies
 // what it keeps.
 func (s *socket) serve() {
-	buf := make([]byte, sip.MaxMessageSize)
+	buf, times := make([]byte, sip.MaxMessageSize), make([]byte, timesRoom)
 	for {
-		s.load.asks()
-		n, from, err := s.pc.ReadFromUDPAddrPort(buf)
-		s.load.has()
+		n, from, waited, err := receive(s.pc, buf, times)
 		if err == nil {
+			s.wait.note(waited)
 			s.take(buf[:n], unmap(from))
 			continue
 		}
