@@ -1,18 +1,23 @@
 package main
 
 import (
-	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"callcontroller/test/bench/load"
 )
 
 // BenchmarkCall places calls, fifty at once, with log and journal as the program has them.
-// Its CPU profile is what the compiler gets (make pgo).
 func BenchmarkCall(b *testing.B) {
 	phones := openPhones(b)
-	api := serve(b, phones, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	file, err := os.Create(filepath.Join(b.TempDir(), "log"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	api := serve(b, phones, slog.New(slog.NewJSONHandler(file, nil)))
 	for _, flow := range []load.Flow{load.Refer, load.Invite} {
 		b.Run(string(flow), func(b *testing.B) {
 			b.ReportAllocs()

@@ -80,6 +80,7 @@ type Layer struct {
 	log       *slog.Logger
 	clients   table[clientKey, *Client]
 	servers   table[serverKey, *Server]
+	answered  *answered
 	counters  counters
 	seed      maphash.Seed // of Incoming.Tag
 }
@@ -100,14 +101,14 @@ func New(t Transport, w *timing.Wheel, h Handler, log *slog.Logger) *Layer {
 	return &Layer{
 		transport: t, wheel: w, handler: h, log: log,
 		clients: newTable[clientKey, *Client](), servers: newTable[serverKey, *Server](),
-		seed: maphash.MakeSeed(),
+		answered: newAnswered(w), seed: maphash.MakeSeed(),
 	}
 }
 
 // Stats gives the layer's figures.
 func (l *Layer) Stats() Stats {
 	return Stats{
-		Clients: l.clients.len(), Servers: l.servers.len(),
+		Clients: l.clients.len(), Servers: l.servers.len() + l.answered.len(),
 		Invalid: l.counters.invalid.Load(), Stray: l.counters.stray.Load(),
 	}
 }
@@ -183,6 +184,10 @@ func (l *Layer) request(m *sip.Message, from transport.Source) {
 		s.again()
 		return
 	}
+	if data, ok := l.answered.get(key); ok {
+		l.reply(from, viaPort, data)
+		return
+	}
 	in := &Incoming{Msg: m, From: from, layer: l, key: key, viaPort: viaPort}
 	if m.Method == sip.CANCEL {
 		l.cancel(in)
@@ -235,7 +240,12 @@ func (in *Incoming) Reply(resp *sip.Message) {
 			in.viaPort = viaPort(v)
 		}
 	}
-	if err := in.layer.transport.Reply(in.From, in.viaPort, resp.Bytes()); err != nil {
-		in.layer.log.Debug("response not sent", "peer", in.From.Addr.String(), "error", err)
+	in.layer.reply(in.From, in.viaPort, resp.Bytes())
+}
+
+// reply sends a response. That it cannot be sent is only noted: the request comes again.
+func (l *Layer) reply(to transport.Source, viaPort int, data []byte) {
+	if err := l.transport.Reply(to, viaPort, data); err != nil {
+		l.log.Debug("response not sent", "peer", to.Addr.String(), "error", err)
 	}
 }

@@ -53,6 +53,10 @@ func (in *Incoming) Accept(events ServerEvents) *Server {
 	if !in.layer.servers.add(s.key, s) {
 		return nil
 	}
+	if in.layer.answered.has(s.key) {
+		in.layer.servers.remove(s.key)
+		return nil
+	}
 	return s
 }
 
@@ -84,6 +88,10 @@ func (s *Server) finish(status int) {
 		s.release()
 		return
 	case s.key.method != sip.INVITE:
+		if s.layer.answered.add(s.key, s.last) { // Before it goes: a retransmission may come now.
+			s.release()
+			return
+		}
 		s.state, s.events = serverCompleted, ServerEvents{}
 		w.Start(&s.timeout, Timeout, s, timerTimeout) // Timer J.
 		return
@@ -99,11 +107,7 @@ func (s *Server) finish(status int) {
 	w.Start(&s.timeout, Timeout, s, timerTimeout) // Timers H and L.
 }
 
-func (s *Server) send(data []byte) {
-	if err := s.layer.transport.Reply(s.from, s.viaPort, data); err != nil {
-		s.layer.log.Debug("response not sent", "peer", s.from.Addr.String(), "error", err)
-	}
-}
+func (s *Server) send(data []byte) { s.layer.reply(s.from, s.viaPort, data) }
 
 // again answers a retransmission of the request. In the accepted state the 2xx is
 // repeated by its own timer only (RFC 6026 section 7.1).
