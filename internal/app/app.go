@@ -78,7 +78,6 @@ type App struct {
 	archive   *archive.Archive
 	journal   *journal.Journal // nil when none is kept
 	recorder  *recorder.Recorder
-	overload  *overload.Control
 	events    *events.Handler   // nil without a journal
 	restored  []*engine.Running // until they are resumed
 	wheel     *timing.Wheel
@@ -211,15 +210,14 @@ func (a *App) startHTTP(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
-	a.overload = overload.Start(a.transport.Behind, a.log)
-	a.cleanups.push("overload", func(context.Context) error { a.overload.Close(); return nil })
+	admit := overload.New(a.transport.Behind, a.log).Admit
 	login := a.authenticator()
 	modern, err := v1.New(v1.Config{Control: a.control, Auth: login, Audit: a.audit, Keys: a.keys(), Archive: a.archive, Streams: a.streams(), Ladder: a.messages()})
 	if err != nil {
 		return fmt.Errorf("http: %w", err)
 	}
 	a.http = httpapi.New(httpapi.Config{
-		Log: a.log, Cert: cert, Ready: a.unready, Admit: a.overload.Admit, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
+		Log: a.log, Cert: cert, Ready: a.unready, Admit: admit, Legacy: &legacy.Handler{Control: a.control, Auth: login, Audit: a.audit}, V1: modern,
 		Origins: a.config.HTTP.Origins, Proxies: a.config.HTTP.Proxies,
 		MaxConns: a.config.HTTP.Connections, MaxPerAddr: a.config.HTTP.ConnectionsPerAddress, OnStop: a.endStreams,
 	})

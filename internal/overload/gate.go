@@ -85,6 +85,9 @@ func (g *gate) look(now time.Time, wait time.Duration, waiting int) {
 	}
 	g.count(passed)
 	g.at = now
+	if passed > calm {
+		wait, g.high = 0, 0 // Long ago, or as good as never.
+	}
 	most := math.Inf(1)
 	if l, by := g.level(wait, waiting); l != nil {
 		if g.high++; (g.high >= sure || waiting > l.crowd) && now.Sub(g.last) >= between {

@@ -6,8 +6,6 @@
 // how many wait, which is seen earlier and does not tell how long it will take, and how long
 // messages of calls have waited to be read. While one is there, the rate of new calls is cut,
 // and else raised again by and by.
-//
-// Goroutines: one from Start to Close.
 package overload
 
 import (
@@ -21,76 +19,61 @@ import (
 // every is how often it is looked for the signs.
 const every = 10 * time.Millisecond
 
-// Control admits new calls. Use Start.
+// Control admits new calls. Use New.
 type Control struct {
 	log    *slog.Logger
 	behind func() time.Duration
 
 	mu      sync.Mutex
 	gate    gate
+	waits   *waits
 	refused int // since refusing began
-
-	done  chan struct{}
-	ended chan struct{}
 }
 
-// Start begins to watch. behind tells how long messages of calls have waited at most until
+// New makes a Control. behind tells how long messages of calls have waited at most until
 // they were read, of those since it was asked last.
-func Start(behind func() time.Duration, log *slog.Logger) *Control {
-	c := &Control{log: log, behind: behind, done: make(chan struct{}), ended: make(chan struct{})}
+func New(behind func() time.Duration, log *slog.Logger) *Control {
+	c := &Control{log: log, behind: behind, waits: newWaits()}
 	c.gate.at, c.gate.levels = time.Now(), levels(runtime.GOMAXPROCS(0))
-	go c.run()
 	return c
 }
 
-// Close ends the watching.
-func (c *Control) Close() {
-	close(c.done)
-	<-c.ended
-}
-
-// Admit tells whether a new call is taken.
+// Admit tells whether a new call is taken. It looks for the signs if that was long enough
+// ago: while nobody calls, nobody has to be woken up to look.
 func (c *Control) Admit() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	var tell func()
+	if now := time.Now(); now.Sub(c.gate.at) >= every {
+		wait, waiting := c.waits.since()
+		tell = c.look(now, max(wait, c.behind()), waiting)
+	}
 	ok := c.gate.admit()
 	if !ok {
 		c.refused++
 	}
+	c.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 	return ok
 }
 
-func (c *Control) run() {
-	defer close(c.ended)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	w := newWaits()
-	for {
-		select {
-		case <-tick.C:
-			wait, waiting := w.since()
-			c.look(time.Now(), max(wait, c.behind()), waiting)
-		case <-c.done:
-			return
-		}
-	}
-}
-
-// look takes how long it has been waited of late, and how many goroutines wait.
-func (c *Control) look(now time.Time, wait time.Duration, waiting int) {
-	c.mu.Lock()
+// look takes how long it has been waited of late, and how many goroutines wait. It gives
+// what is to be told then, nil for nothing. c.mu is held.
+func (c *Control) look(now time.Time, wait time.Duration, waiting int) (tell func()) {
 	before := c.gate.limited
 	c.gate.look(now, wait, waiting)
 	limited, rate, refused := c.gate.limited, c.gate.rate, c.refused
-	if before && !limited {
-		c.refused = 0
-	}
-	c.mu.Unlock()
 	switch {
 	case limited && !before:
-		c.log.Warn("overload: new calls are refused", "calls_a_second", int(rate), "wait_ms", float64(wait.Microseconds())/1000)
+		return func() {
+			c.log.Warn("overload: new calls are refused", "calls_a_second", int(rate), "wait_ms", float64(wait.Microseconds())/1000)
+		}
 	case before && !limited && refused > 0:
-		c.log.Info("overload has ended: all new calls are taken", "refused", refused)
+		c.refused = 0
+		return func() { c.log.Info("overload has ended: all new calls are taken", "refused", refused) }
+	default:
+		return nil
 	}
 }
 

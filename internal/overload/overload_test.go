@@ -8,15 +8,15 @@ import (
 
 // TestControl: at rest everything is taken; while goroutines wait, calls are refused.
 func TestControl(t *testing.T) {
-	c := Start(func() time.Duration { return 0 }, slog.New(slog.DiscardHandler))
-	defer c.Close()
+	c := New(func() time.Duration { return 0 }, slog.New(slog.DiscardHandler))
 	for range 1000 {
 		if !c.Admit() {
 			t.Fatal("a call is refused at rest")
 		}
 	}
+	begin := c.gate.at
 	for i := range sure {
-		c.look(time.Now().Add(time.Second+time.Duration(i)*every), time.Second, 0)
+		c.look(begin.Add(time.Duration(i+1)*every), time.Second, 0)
 	}
 	n := 0
 	for range 1000 {
