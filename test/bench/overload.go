@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"callcontroller/test/bench/load"
@@ -85,7 +84,7 @@ func (b *bench) million(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		out.add(m)
+		out.add(m, o.Flow)
 		used += m.CPU * float64(m.Completed)
 		progressf("%d calls, %d failed", out.Calls, out.Failed)
 	}
@@ -99,7 +98,7 @@ func (b *bench) million(ctx context.Context) error {
 	return nil
 }
 
-func (m *million) add(seen *measured) {
+func (m *million) add(seen *measured, flow load.Flow) {
 	m.Calls += seen.Calls
 	m.Completed += seen.Completed
 	m.Failed += seen.Failed + seen.Refused
@@ -107,6 +106,6 @@ func (m *million) add(seen *measured) {
 		m.Reasons[why] += n
 	}
 	if seen.Refused > 0 {
-		m.Reasons[fmt.Sprintf("refused (%s)", seen.Load)] += seen.Refused
+		m.Reasons["refused, flow "+string(flow)] += seen.Refused
 	}
 }

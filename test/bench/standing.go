@@ -25,6 +25,7 @@ type crowd struct {
 	want    int
 	stands  atomic.Int64
 	all     chan struct{} // closed when all stand
+	lost    chan string   // why one does not
 	release chan struct{}
 	result  *load.Result
 	ended   chan struct{}
@@ -32,18 +33,18 @@ type crowd struct {
 
 // gather has calls of a flow stand: connected, or ringing when the flow is Refer.
 func gather(ctx context.Context, s *server, phones *load.Phones, flow load.Flow, n int) (*crowd, error) {
-	c := &crowd{want: n, all: make(chan struct{}), release: make(chan struct{}), ended: make(chan struct{})}
+	c := &crowd{want: n, all: make(chan struct{}), lost: make(chan string, n), release: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
 		c.result = phones.Run(ctx, load.Options{
-			Flow: flow, API: s.api(flow), Calls: n, Rate: placeRate, Ring: flow == load.Refer, Hold: c.hold, Timeout: 30 * time.Second,
+			Flow: flow, API: s.api(flow), Calls: n, Rate: placeRate, Ring: flow == load.Refer, Hold: c.hold, Lost: func(why string) { c.lost <- why }, Timeout: 30 * time.Second,
 		})
 	}()
 	select {
 	case <-c.all:
 		return c, pause(ctx, 5*time.Second)
-	case <-c.ended:
-		return nil, fmt.Errorf("%s: not all of %d calls stand: %v", s.name, n, c.result.Reasons)
+	case why := <-c.lost:
+		return nil, fmt.Errorf("%s: not all of %d calls stand: %s", s.name, n, why)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

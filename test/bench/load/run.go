@@ -37,9 +37,15 @@ type Options struct {
 	// Hold is called when a call is connected, or rings, and blocks as long as it is to
 	// stay so; nil: not at all.
 	Hold func()
+	// Lost is told of each call that ends before it came so far that Hold is called, and then
+	// a call that is refused is asked for again; nil: neither.
+	Lost func(why string)
 	// Timeout is how long a call may take, besides Hold; default 10 s.
 	Timeout time.Duration
 }
+
+// retryAfter is how long a client waits that was told to come again later.
+const retryAfter = time.Second
 
 // run is one Run.
 type run struct {
@@ -142,6 +148,10 @@ func (r *run) place(ctx context.Context, n int, conn *client) {
 	c.done, c.stands = make(chan struct{}, 1), make(chan struct{}, 1)
 	c.mu.Unlock()
 	err := conn.post(ctx, number, caller, callee, r.Timeout)
+	for outcomeOf(err) == refused && r.Lost != nil && ctx.Err() == nil {
+		<-time.After(retryAfter) // As many are to stand as are wanted.
+		err = conn.post(ctx, number, caller, callee, r.Timeout)
+	}
 	c.mu.Lock()
 	if c.answered = time.Now(); err != nil {
 		c.finish(outcomeOf(err), err.Error())
@@ -165,6 +175,9 @@ func (r *run) wait(c *call) {
 	defer limit.Stop()
 	select {
 	case <-c.done:
+		if r.Lost != nil {
+			r.Lost(c.why)
+		}
 		return
 	case <-c.stands:
 		r.Hold()
