@@ -21,6 +21,8 @@ import (
 const (
 	// every is how often the load is looked at.
 	every = 500 * time.Millisecond
+	// restAfter is after how many looks without a load what it has left is given back.
+	restAfter = 10
 	// between is the time from one collection to the next that is wanted, at least: while
 	// one runs, calls take longer.
 	between = 10 * time.Second
@@ -46,6 +48,7 @@ type Tuner struct {
 	allocs uint64 // at the last look
 	at     time.Time
 	now    int // GOGC
+	rest   int // looks in a row without a load
 	done   chan struct{}
 	ended  chan struct{}
 }
@@ -102,6 +105,20 @@ func (t *Tuner) tune(now time.Time) {
 		t.now = gogc
 		debug.SetGCPercent(gogc)
 	}
+	if t.rests(live) {
+		debug.FreeOSMemory()
+	}
+}
+
+// rests tells, once, that the load has ended some seconds ago. What it has left behind
+// would stay for minutes: who allocates next to nothing does not collect.
+func (t *Tuner) rests(live uint64) bool {
+	if t.wanted(live) > atRest(live) {
+		t.rest = 0
+		return false
+	}
+	t.rest++
+	return t.rest == restAfter
 }
 
 // smooth follows a rise at once and a fall within seconds: a pause in the load is short
@@ -111,10 +128,17 @@ func smooth(old, now uint64) uint64 { return max(now, old/2) }
 // percent is GOGC for the load, and for what lives.
 func (t *Tuner) percent(live uint64) int {
 	live = max(live, smallest)
-	seconds := max(between.Seconds(), float64(live)*part/speed)
-	garbage := min(uint64(float64(t.rate)*seconds), t.most)
-	return int(max(garbage, live/leastShare+least) * 100 / live) //nolint:gosec // a share of the memory
+	return int(max(t.wanted(live), atRest(live)) * 100 / live) //nolint:gosec // a share of the memory
 }
+
+// wanted is the garbage that the load wants, in bytes.
+func (t *Tuner) wanted(live uint64) uint64 {
+	seconds := max(between.Seconds(), float64(live)*part/speed)
+	return min(uint64(float64(t.rate)*seconds), t.most)
+}
+
+// atRest is the garbage that there may always be.
+func atRest(live uint64) uint64 { return live/leastShare + least }
 
 // differs tells whether it is worth to change: that stops the process for a moment.
 func differs(a, b int) bool { return a > b+b/4 || b > a+a/4 }

@@ -55,6 +55,26 @@ func TestFalls(t *testing.T) {
 	}
 }
 
+// TestRests: some seconds after a load, once for each, memory is given back.
+func TestRests(t *testing.T) {
+	tuner, given := &Tuner{most: mostGarbage, rate: 1 << 27}, 0
+	for look := range 200 {
+		if look == 100 {
+			tuner.rate = 1 << 27
+		}
+		if tuner.rests(8 << 20) {
+			given++
+			if tuner.rate > least {
+				t.Error("under load")
+			}
+		}
+		tuner.rate = smooth(tuner.rate, 0)
+	}
+	if given != 2 {
+		t.Errorf("%d times, want 2", given)
+	}
+}
+
 // TestEnvironment: who sets GOGC has it so.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("GOGC", "200")
