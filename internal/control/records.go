@@ -255,9 +255,9 @@ func (r *record) expire() *engine.Running {
 		return r.running
 	case !over && now+recheck > r.expires:
 		r.expires = now + grace
-		sh.all.wheel.Start(&r.timer, recheck, r, 0)
+		sh.all.wheel.StartAbout(&r.timer, recheck, r, 0)
 	default: // A new call has set the timer anew, or the grace runs.
-		sh.all.wheel.Start(&r.timer, r.expires-now, r, 0)
+		sh.all.wheel.StartAbout(&r.timer, r.expires-now, r, 0)
 	}
 	return nil
 }

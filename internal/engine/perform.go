@@ -45,7 +45,11 @@ func (r *Running) startTimer(f call.StartTimer) {
 	if *t == nil {
 		*t = new(timing.Timer)
 	}
-	r.engine.wheel.Start(*t, f.After+spread(f.Spread), r, uint8(f.Timer))
+	start := r.engine.wheel.Start
+	if f.Timer == call.KeepTimer {
+		start = r.engine.wheel.StartAbout // Nobody waits for it, and every standing call has one.
+	}
+	start(*t, f.After+spread(f.Spread), r, uint8(f.Timer))
 }
 
 // stopTimer gives the room back: a standing call may have no deadline at all.

@@ -16,6 +16,9 @@ import (
 // (RFC 3261 section 17.1.1.1).
 const Tick = 10 * time.Millisecond
 
+// Together is how late timers of StartAbout may be.
+const Together = 100 * time.Millisecond
+
 const (
 	slotBits = 6
 	slots    = 1 << slotBits // of each level
@@ -77,12 +80,23 @@ func (w *Wheel) Close() {
 // Start lets t fire after d, at the earliest. A timer that runs already is set
 // anew.
 func (w *Wheel) Start(t *Timer, d time.Duration, o Owner, id uint8) {
+	w.start(t, ceilTicks(time.Since(w.begin)+max(d, 0)), o, id)
+}
+
+// StartAbout is Start for a timer that is not missed when it fires up to Together late, with
+// others: many of them wake the process up ten times a second, not a hundred times.
+func (w *Wheel) StartAbout(t *Timer, d time.Duration, o Owner, id uint8) {
+	const grid = int64(Together / Tick)
+	w.start(t, (ceilTicks(time.Since(w.begin)+max(d, 0))+grid-1)/grid*grid, o, id)
+}
+
+// start lets t fire at a tick.
+func (w *Wheel) start(t *Timer, expires int64, o Owner, id uint8) {
 	w.mu.Lock()
 	if t.next != nil {
 		w.unlink(t)
 	}
-	t.owner, t.id = o, id
-	t.expires = ceilTicks(time.Since(w.begin) + max(d, 0))
+	t.owner, t.id, t.expires = o, id, expires
 	if w.running == 0 {
 		w.now = max(w.now, int64(time.Since(w.begin)/Tick))
 	}

@@ -116,3 +116,36 @@ func BenchmarkStartStop(b *testing.B) {
 		w.Start(t, 2*time.Hour, r, 0)
 	}
 }
+
+// TestAboutTogether: timers that need not be exact fire with others, never early, and not
+// much late.
+func TestAboutTogether(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		delays := rapid.SliceOfN(rapid.Int64Range(0, int64(time.Second)), 50, 60).Draw(rt, "delays")
+		synctest.Test(t, func(t *testing.T) {
+			w := New()
+			defer w.Close()
+			r := newRecorder()
+			timers := make([]Timer, len(delays))
+			for i, d := range delays {
+				w.StartAbout(&timers[i], time.Duration(d), r, uint8(i))
+			}
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			moments := map[time.Duration]bool{}
+			for i, d := range delays {
+				got := r.at[uint8(i)]
+				if len(got) != 1 {
+					t.Fatalf("timer %d of %v fired %d times", i, time.Duration(d), len(got))
+				}
+				if late := got[0] - time.Duration(d); late < 0 || late > Together+2*Tick {
+					t.Fatalf("timer of %v fired %v off", time.Duration(d), late)
+				}
+				moments[got[0]] = true
+			}
+			if most := int(time.Second/Together) + 1; len(moments) > most {
+				t.Fatalf("they fired at %d moments, at most %d are wanted", len(moments), most)
+			}
+		})
+	})
+}
