@@ -108,16 +108,17 @@ func (g *gate) look(now time.Time, wait time.Duration, waiting int) {
 	}
 }
 
-// level is the worst that is reached, nil for none, and by how much more than that: 1 is
-// as much again.
+// level is the worst that is reached, nil for none, and by how much more than the first one
+// it is: 1 is as much again.
 func (g *gate) level(wait time.Duration, waiting int) (reached *level, by float64) {
 	for i := range g.levels {
 		l := &g.levels[i]
-		if over := max(float64(wait)/float64(l.wait), float64(waiting)/float64(l.crowd)) - 1; over > 0 {
-			reached, by = l, over
+		if wait > l.wait || waiting > l.crowd {
+			reached = l
 		}
 	}
-	return reached, by
+	first := &g.levels[0]
+	return reached, max(float64(wait)/float64(first.wait), float64(waiting)/float64(first.crowd)) - 1
 }
 
 // count follows how many calls are taken.
