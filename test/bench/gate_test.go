@@ -22,8 +22,8 @@ var bounds = []struct {
 	flow load.Flow
 	cost cost
 }{
-	{load.Refer, cost{allocations: 430, bytes: 62000}},
-	{load.Invite, cost{allocations: 610, bytes: 90000}},
+	{load.Refer, cost{allocations: 420, bytes: 56000}},
+	{load.Invite, cost{allocations: 590, bytes: 90000}},
 }
 
 // cost is what one call allocates.

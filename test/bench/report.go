@@ -59,27 +59,43 @@ func (r *report) rounds(w io.Writer) {
 	r.ratios(w)
 }
 
-// ratios compares ours with the peer, round by round.
+// ratios compares ours with the peer, round by round: each load with the same one, or one
+// that the peer has not with its REFER calls.
 func (r *report) ratios(w io.Writer) {
 	fmt.Fprint(w, "| Compared, round by round | Calls/s | CPU a call | Second step p99 |\n|---|---|---|---|\n")
-	for _, pair := range [][2]string{{manyRefer, manyRefer}, {manyInvite, manyRefer}, {rateRefer, rateRefer}} {
-		ours, peer := line{pair[0], "callcontroller"}.of(r.Rounds), line{pair[1], "Kamailio"}.of(r.Rounds)
-		if len(ours) != len(peer) || len(ours) == 0 {
+	lines := linesOf(r.Rounds)
+	for _, ours := range lines {
+		if ours.server != ourName {
 			continue
 		}
-		ratio := func(of func(*measured) float64) string {
-			var all []float64
-			for i := range ours {
-				all = append(all, of(ours[i])/of(peer[i]))
-			}
-			return spread(all, "%.2f")
+		i := slices.IndexFunc(lines, func(l line) bool { return l.server != ourName && l.load == ours.load })
+		if i < 0 {
+			i = slices.IndexFunc(lines, func(l line) bool { return l.server != ourName && ours.load == manyInvite && l.load == manyRefer })
 		}
-		fmt.Fprintf(w, "| %s, to Kamailio's %s | %s | %s | %s |\n", pair[0], pair[1],
-			ratio(func(m *measured) float64 { return m.CallsASecond }),
-			ratio(func(m *measured) float64 { return m.CPU }),
-			ratio(func(m *measured) float64 { return m.Second.P99 }))
+		if i >= 0 {
+			r.compare(w, ours, lines[i])
+		}
 	}
 	fmt.Fprintln(w)
+}
+
+// compare prints a line of ratios.
+func (r *report) compare(w io.Writer, ours, peer line) {
+	a, b := ours.of(r.Rounds), peer.of(r.Rounds)
+	if len(a) != len(b) {
+		return
+	}
+	ratio := func(of func(*measured) float64) string {
+		var all []float64
+		for i := range a {
+			all = append(all, of(a[i])/of(b[i]))
+		}
+		return spread(all, "%.2f")
+	}
+	fmt.Fprintf(w, "| %s, to %s's %s | %s | %s | %s |\n", ours.load, peer.server, peer.load,
+		ratio(func(m *measured) float64 { return m.CallsASecond }),
+		ratio(func(m *measured) float64 { return m.CPU }),
+		ratio(func(m *measured) float64 { return m.Second.P99 }))
 }
 
 // linesOf gives the rows in the order of their loads.

@@ -25,6 +25,9 @@ var phoneAddresses = [...][2]string{
 	{"127.0.0.6:7005", "127.0.0.7:7006"},
 }
 
+// ourName is that of ours among the servers that are measured.
+const ourName = "callcontroller"
+
 // server is one that is measured.
 type server struct {
 	name    string
@@ -87,7 +90,7 @@ func (w *world) start(ctx context.Context, program string) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a token: %w", err)
 	}
-	s := &server{name: "callcontroller", address: address, token: string(bytes.TrimSpace(token))}
+	s := &server{name: ourName, address: address, token: string(bytes.TrimSpace(token))}
 	s.process, err = w.procs.Start(lab.Spec{Log: filepath.Join(dir, "log"), Dir: dir, Env: w.env, Args: []string{program, "serve", "--config", path}})
 	return s, w.ready(ctx, s, err)
 }
