@@ -58,7 +58,12 @@ type million struct {
 	CPU       float64        `json:"cpu_ms_a_call"`
 	Before    float64        `json:"pss_before_mib"`
 	After     float64        `json:"pss_after_mib"`
+	Later     float64        `json:"pss_later_mib"` // when the calls are forgotten
 }
+
+// forgotten is after which time nothing is kept of a call but its record in the journal:
+// resultCacheTime, and some seconds.
+const forgotten = 200 * time.Second
 
 // million places calls of both flows in turns, in portions.
 func (b *bench) million(ctx context.Context) error {
@@ -93,7 +98,14 @@ func (b *bench) million(ctx context.Context) error {
 		return err
 	}
 	out.Seconds, out.CPU = time.Since(start).Seconds(), used/float64(out.Completed)
-	out.Before, out.After = float64(before)/(1<<20), float64(after)/(1<<20)
+	if err := pause(ctx, forgotten); err != nil {
+		return err
+	}
+	later, err := pss(pids)
+	if err != nil {
+		return err
+	}
+	out.Before, out.After, out.Later = float64(before)/(1<<20), float64(after)/(1<<20), float64(later)/(1<<20)
 	b.seen.Million = out
 	return nil
 }

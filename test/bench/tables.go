@@ -27,8 +27,8 @@ func (r *report) rest(w io.Writer) {
 		fmt.Fprintf(w, "%d established calls stood for %.0f minutes with keep-alives: %.1f %% of a core, %.0f MiB (PSS), %d failed.\n\n", k.Calls, k.Minutes, k.CPU, k.Memory, k.Failed)
 	}
 	if m := r.Million; m != nil {
-		fmt.Fprintf(w, "%d calls in %.0f s: %d completed, %d failed %v; %.3f ms CPU a call; PSS %.1f MiB before, %.1f after.\n",
-			m.Calls, m.Seconds, m.Completed, m.Failed, m.Reasons, m.CPU, m.Before, m.After)
+		fmt.Fprintf(w, "%d calls in %.0f s: %d completed, %d failed %v; %.3f ms CPU a call; PSS %.1f MiB before, %.1f after, %.1f when they are forgotten.\n",
+			m.Calls, m.Seconds, m.Completed, m.Failed, m.Reasons, m.CPU, m.Before, m.After, m.Later)
 	}
 }
 
