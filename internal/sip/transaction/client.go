@@ -31,7 +31,9 @@ type Ender interface{ Ended(c *Client) }
 //
 //	INVITE:     calling -> proceeding -> completed -> terminated
 //	                 \--------> accepted ------------^
-//	non-INVITE: calling (there: trying) -> proceeding -> completed -> terminated
+//	non-INVITE: calling (there: trying) -> proceeding -> terminated
+//
+// See finalOther for the completed state that the latter has in the book.
 type clientState uint8
 
 const (
@@ -49,7 +51,7 @@ func (s clientState) waiting() bool { return s == calling || s == proceeding }
 const (
 	timerRetransmit uint8 = iota // A, E or G
 	timerTimeout                 // B, F or H; and the wait for a 487
-	timerLinger                  // D, K or M of a client
+	timerLinger                  // D or M of a client
 	timerLimit                   // a re-INVITE has waited long enough
 )
 

@@ -60,7 +60,7 @@ func TestRetransmissions(t *testing.T) {
 	}
 }
 
-// TestLinger: how long a finished transaction is kept (timers D, K and M).
+// TestLinger: how long a finished transaction is kept (timers D and M; of K nothing is left to do).
 func TestLinger(t *testing.T) {
 	for name, c := range map[string]struct {
 		method  string
@@ -70,7 +70,7 @@ func TestLinger(t *testing.T) {
 	}{
 		"D":     {sip.INVITE, udp(there), 486, Timeout},
 		"D TCP": {sip.INVITE, tcp(there), 486, 0},
-		"K":     {sip.BYE, udp(there), 200, T4},
+		"K":     {sip.BYE, udp(there), 200, 0}, // see finalOther
 		"K TCP": {sip.BYE, tcp(there), 200, 0},
 		"M":     {sip.INVITE, udp(there), 200, Timeout},
 		"M TCP": {sip.INVITE, tcp(there), 200, Timeout},
@@ -247,5 +247,35 @@ func TestPlan(t *testing.T) {
 	}
 	if got, want := l.plan(large, ways), slices.Concat(tcp(there), udp(there), tcp(here)); !slices.Equal(got, want) {
 		t.Errorf("large: %v, want %v", got, want)
+	}
+}
+
+// TestRepeatedFinal: a final response that comes again is heard once, also after the time
+// of Timer K.
+func TestRepeatedFinal(t *testing.T) {
+	fault := bubble(t, func(_ *memnet.Network, a, b *node) error {
+		again := func() {}
+		b.handler.onRequest = func(in *Incoming) {
+			again = func() { in.Reply(sip.NewResponse(in.Msg, 200, "", "b")) }
+			again()
+			again()
+		}
+		u := &outcomes{begin: time.Now()}
+		if _, err := a.Request(request(sip.BYE), udp(there), u); err != nil {
+			return err
+		}
+		for range 3 {
+			time.Sleep(T4)
+			synctest.Wait()
+			again()
+		}
+		synctest.Wait()
+		if heard := u.all(); len(heard) != 1 || heard[0].status != 200 {
+			t.Errorf("heard %v, want one 200", heard)
+		}
+		return a.left()
+	})
+	if fault != nil {
+		t.Error(fault)
 	}
 }

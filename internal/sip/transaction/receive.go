@@ -59,16 +59,16 @@ func (c *Client) proceed() {
 	}
 }
 
+// finalOther ends the transaction of a request other than INVITE. The completed state that
+// it has over UDP (section 17.1.2.2, Timer K) only swallows repetitions of the response, and
+// so does a layer that has no transaction for them.
 func (c *Client) finalOther(resp *sip.Message) {
 	c.mu.Lock()
 	if !c.state.waiting() {
 		c.mu.Unlock()
 		return
 	}
-	c.state = completed
-	c.forget()
-	c.data, c.attempts = nil, nil
-	c.linger(T4, c.target.Protocol.Reliable()) // Timer K.
+	c.release()
 	c.mu.Unlock()
 	c.user.Response(c, resp)
 }
