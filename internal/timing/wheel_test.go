@@ -29,30 +29,38 @@ func (r *recorder) Fired(id uint8) {
 func TestTimersFireOnceNeverEarlyAtMostTwoTicksLate(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		delays := rapid.SliceOfN(rapid.Int64Range(0, int64(2*time.Hour)), 1, 60).Draw(rt, "delays")
-		synctest.Test(t, func(t *testing.T) {
-			w := New()
-			defer w.Close()
-			r := newRecorder()
-			timers := make([]Timer, len(delays))
-			for i, d := range delays {
-				w.Start(&timers[i], time.Duration(d), r, uint8(i))
-			}
-			time.Sleep(2*time.Hour + time.Second)
-			synctest.Wait()
-			for i, d := range delays {
-				got := r.at[uint8(i)]
-				if len(got) != 1 {
-					t.Fatalf("timer %d of %v fired %d times", i, time.Duration(d), len(got))
-				}
-				if late := got[0] - time.Duration(d); late < 0 || late > 2*Tick {
-					t.Fatalf("timer of %v fired %v off", time.Duration(d), late)
-				}
-			}
-			if n := w.Running(); n != 0 {
-				t.Fatalf("%d timers left", n)
-			}
-		})
+		synctest.Test(t, func(t *testing.T) { fire(t, (*Wheel).Start, delays, 2*Tick) })
 	})
+}
+
+// fire starts timers, and checks that each fires once, never early, and so late at most. It
+// gives when they fired.
+func fire(t *testing.T, start func(*Wheel, *Timer, time.Duration, Owner, uint8), delays []int64, late time.Duration) (moments map[time.Duration]bool) {
+	t.Helper()
+	w := New()
+	defer w.Close()
+	r := newRecorder()
+	timers := make([]Timer, len(delays))
+	for i, d := range delays {
+		start(w, &timers[i], time.Duration(d), r, uint8(i))
+	}
+	time.Sleep(2*time.Hour + time.Second)
+	synctest.Wait()
+	moments = map[time.Duration]bool{}
+	for i, d := range delays {
+		got := r.at[uint8(i)]
+		if len(got) != 1 {
+			t.Fatalf("timer %d of %v fired %d times", i, time.Duration(d), len(got))
+		}
+		if off := got[0] - time.Duration(d); off < 0 || off > late {
+			t.Fatalf("timer of %v fired %v off", time.Duration(d), off)
+		}
+		moments[got[0]] = true
+	}
+	if n := w.Running(); n != 0 {
+		t.Fatalf("%d timers left", n)
+	}
+	return moments
 }
 
 func TestStopAndRestart(t *testing.T) {
@@ -123,26 +131,7 @@ func TestAboutTogether(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		delays := rapid.SliceOfN(rapid.Int64Range(0, int64(time.Second)), 50, 60).Draw(rt, "delays")
 		synctest.Test(t, func(t *testing.T) {
-			w := New()
-			defer w.Close()
-			r := newRecorder()
-			timers := make([]Timer, len(delays))
-			for i, d := range delays {
-				w.StartAbout(&timers[i], time.Duration(d), r, uint8(i))
-			}
-			time.Sleep(2 * time.Second)
-			synctest.Wait()
-			moments := map[time.Duration]bool{}
-			for i, d := range delays {
-				got := r.at[uint8(i)]
-				if len(got) != 1 {
-					t.Fatalf("timer %d of %v fired %d times", i, time.Duration(d), len(got))
-				}
-				if late := got[0] - time.Duration(d); late < 0 || late > Together+2*Tick {
-					t.Fatalf("timer of %v fired %v off", time.Duration(d), late)
-				}
-				moments[got[0]] = true
-			}
+			moments := fire(t, (*Wheel).StartAbout, delays, Together+2*Tick)
 			if most := int(time.Second/Together) + 1; len(moments) > most {
 				t.Fatalf("they fired at %d moments, at most %d are wanted", len(moments), most)
 			}

@@ -2,7 +2,6 @@ package transaction
 
 import (
 	"bytes"
-	"time"
 
 	"callcontroller/internal/sip"
 )
@@ -87,7 +86,7 @@ func (c *Client) success(resp *sip.Message) {
 		c.state = accepted
 		c.forget()
 		c.data, c.attempts = nil, nil
-		c.linger(Timeout, false) // Timer M, for every transport.
+		c.linger() // Timer M, for every transport.
 	}
 	c.mu.Unlock()
 	c.user.Response(c, resp)
@@ -109,8 +108,12 @@ func (c *Client) rejection(resp *sip.Message) {
 		c.attempts = nil
 	}
 	data, target := c.data, c.target
-	if first {
-		c.linger(Timeout, target.Protocol.Reliable()) // Timer D.
+	switch {
+	case !first:
+	case target.Protocol.Reliable(): // Nothing comes again.
+		c.release()
+	default:
+		c.linger() // Timer D.
 	}
 	c.mu.Unlock()
 	c.send(target, data)
@@ -119,13 +122,9 @@ func (c *Client) rejection(resp *sip.Message) {
 	}
 }
 
-// linger keeps the finished transaction for d to absorb retransmissions; over a
-// reliable transport there are none. c.mu is held.
-func (c *Client) linger(d time.Duration, reliable bool) {
+// linger keeps the finished transaction of an INVITE to absorb retransmissions; c.mu is
+// held.
+func (c *Client) linger() {
 	c.stopTimers()
-	if reliable {
-		c.release()
-		return
-	}
-	c.layer.wheel.Start(&c.timeout, d, c, timerLinger)
+	c.layer.wheel.Start(&c.timeout, Timeout, c, timerLinger)
 }

@@ -10,14 +10,19 @@ import (
 // the datagram that each is about (ip(7), IP_RECVERR). Without it a phone or proxy that
 // is not there is noticed after 32 s only (RFC 3261 section 18.4).
 func wantErrors(c *net.UDPConn) {
+	onSocket(c, func(fd int) { // The one or the other is refused, by the family.
+		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_RECVERR, 1)
+		_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, 1)
+	})
+}
+
+// onSocket does something with the file descriptor of a socket, unless that is closed.
+func onSocket(c *net.UDPConn, do func(fd int)) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) { // The one or the other is refused, by the family.
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, syscall.IP_RECVERR, 1)
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, syscall.IPV6_RECVERR, 1)
-	})
+	_ = raw.Control(func(fd uintptr) { do(int(fd)) }) //nolint:gosec // a file descriptor is small
 }
 
 // isICMP tells the errors by which the system reports that the queue has something.
@@ -43,15 +48,11 @@ func takeErrors(pc PacketConn, take func(data []byte)) {
 	if !ok {
 		return
 	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return
-	}
 	buf := make([]byte, 2048)
 	var oob [512]byte
-	_ = raw.Control(func(fd uintptr) {
+	onSocket(c, func(fd int) {
 		for {
-			n, _, _, _, err := syscall.Recvmsg(int(fd), buf, oob[:], syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
+			n, _, _, _, err := syscall.Recvmsg(fd, buf, oob[:], syscall.MSG_ERRQUEUE|syscall.MSG_DONTWAIT)
 			if err != nil {
 				return
 			}

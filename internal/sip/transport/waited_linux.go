@@ -10,12 +10,8 @@ import (
 
 // wantTimes lets the system tell when each datagram came (socket(7), SO_TIMESTAMP).
 func wantTimes(c *net.UDPConn) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1) // Without it nobody knows how long they wait.
+	onSocket(c, func(fd int) {
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1) // Without it nobody knows how long they wait.
 	})
 }
 
